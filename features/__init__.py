@@ -1,0 +1,1 @@
+"""Stage one: images to pooled embeddings of frozen CNNs, cached in HDF5."""

@@ -1,0 +1,1 @@
+"""Stage two: embeddings to out-of-fold predictions, metrics and statistics."""

@@ -1,0 +1,1 @@
+"""The roof: the commands, what joins the two stages, the report."""
