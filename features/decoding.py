@@ -1,0 +1,128 @@
+"""One image file to RGB pixels of the sizes that are asked for."""
+
+import hashlib
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 400_000_000
+DRAFT_SCALES = (8, 4, 2)
+
+
+class BadImage(Exception):
+    """This file cannot be embedded; the message is the reason."""
+
+
+def decode(path: Path, sizes: tuple[int, ...]) -> tuple[str, dict[int, np.ndarray]]:
+    """Read, hash and decode one image.
+
+    Large JPEGs are decoded at the smallest of the scales 1, 1/2, 1/4 and 1/8 that leaves twice the target size, so the
+    pixels of one size never depend on which other sizes are asked for.
+
+    Parameters
+    ----------
+    path : Path
+    sizes : tuple of int
+        Sides of the square results in pixels; the aspect ratio is not kept, as Keras's own loaders do it.
+
+    Returns
+    -------
+    content_hash : str
+        SHA-256 of the file's bytes.
+    pixels : dict of int to ndarray of uint8, shape (size, size, 3)
+
+    Raises
+    ------
+    BadImage
+        The file cannot be read or is no image; the message is the reason.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "grey.png")
+    ...     Image.new("L", (40, 30), 7).save(path)
+    ...     _, pixels = decode(path, (8,))
+    >>> pixels[8].shape, int(pixels[8].max())
+    ((8, 8, 3), 7)
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadImage(error.strerror or "cannot be read") from error
+    if not data:
+        got = "the file is empty"
+        raise BadImage(got)
+    return hashlib.sha256(data).hexdigest(), decode_bytes(data, sizes)
+
+
+def decode_bytes(data: bytes, sizes: tuple[int, ...]) -> dict[int, np.ndarray]:
+    """Decode the bytes of one image file; see `decode`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata that does not change the pixels
+            scales: dict[int, Image.Image] = {}
+            return {size: _pixels(data, size, scales) for size in sizes}
+    except BadImage:
+        raise
+    except UnidentifiedImageError as error:
+        got = "not an image in a format that Pillow reads"
+        raise BadImage(got) from error
+    except Image.DecompressionBombError as error:
+        got = f"more than {MAX_PIXELS // 1_000_000} megapixels"
+        raise BadImage(got) from error
+    except Exception as error:  # a mutated file makes Pillow's decoders raise almost anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        got = f"cannot be decoded: {reason[:160]}"
+        raise BadImage(got) from error
+
+
+def _pixels(data: bytes, size: int, scales: dict[int, Image.Image]) -> np.ndarray:
+    """Decode at the scale that ``size`` needs (shared through ``scales``) and resize."""
+    image = Image.open(io.BytesIO(data))
+    if image.width * image.height > MAX_PIXELS:
+        got = f"{image.width} x {image.height} is more than {MAX_PIXELS // 1_000_000} megapixels"
+        raise BadImage(got)
+    scale = 1
+    if image.format == "JPEG":
+        reach = min(image.width, image.height) // (2 * size)
+        scale = next((scale for scale in DRAFT_SCALES if scale <= reach), 1)
+    if scale not in scales:
+        if scale > 1:
+            image.draft(None, (image.width // scale, image.height // scale))
+        scales[scale] = _plain(ImageOps.exif_transpose(image))
+    image = scales[scale]
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    pixels = np.asarray(image)
+    return np.broadcast_to(pixels[..., None], (size, size, 3)) if pixels.ndim == 2 else pixels
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Turn any of Pillow's modes into 8-bit grey or RGB."""
+    if image.mode in ("L", "RGB"):
+        image.load()
+        return image
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode.startswith("I") or image.mode == "F":
+        return _stretch(np.asarray(image, dtype=np.float32))
+    if image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info:
+        opaque = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", opaque.size, (0, 0, 0, 255)), opaque).convert("RGB")
+    return image.convert("RGB")
+
+
+def _stretch(values: np.ndarray) -> Image.Image:
+    """Map 16-bit, 32-bit and float pixels from their own range to 0..255."""
+    finite = np.isfinite(values)
+    if not finite.any():
+        got = "no finite pixel"
+        raise BadImage(got)
+    low, high = values[finite].min(), values[finite].max()
+    span = max(float(high) - float(low), np.finfo(np.float32).tiny)
+    scaled = np.where(finite, (values.astype(np.float64) - float(low)) * (255 / span), 0)
+    return Image.fromarray(np.round(scaled).astype(np.uint8))

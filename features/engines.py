@@ -1,0 +1,145 @@
+"""What runs a network: one record an engine, behind one small protocol."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from features.building import Network
+from features.errors import FeatureError
+
+PROBE_LIMIT = 0.02
+REDUCED = ("bfloat16", "float16")
+
+
+class Engine(Protocol):
+    """A loaded network that embeds batches of one fixed shape."""
+
+    def embed(self, pixels: np.ndarray) -> np.ndarray:
+        """Turn uint8 ``(batch, size, size, 3)`` into float32 ``(batch, dim)``."""
+
+
+@dataclass(frozen=True)
+class EngineRecord:
+    """One way to run a network.
+
+    Attributes
+    ----------
+    name : str
+    module : str
+        Module with ``load(network, precision, batch, folder) -> Engine`` and ``reduced_precision() -> str | None`` (what
+        this machine computes natively).
+    batch : int
+        Images a batch.
+    """
+
+    name: str
+    module: str
+    batch: int
+
+    def load(self, network: Network, precision: str, folder: Path) -> Engine:
+        """Load a network at one precision; ``folder`` keeps what a later run can use again."""
+        return importlib.import_module(self.module).load(network, precision, self.batch, folder)
+
+    def reduced_precision(self) -> str | None:
+        """Return the reduced precision that this machine computes natively, if any."""
+        return importlib.import_module(self.module).reduced_precision()
+
+
+ENGINES: dict[str, EngineRecord] = {
+    row.name: row
+    for row in (
+        EngineRecord("openvino", "features.engine_openvino", 32),
+        EngineRecord("keras", "features.engine_keras", 128),
+    )
+}
+
+
+def choose_engine(asked: str) -> EngineRecord:
+    """Return the engine that ``--engine`` names; ``auto`` is Keras where a GPU is, else OpenVINO.
+
+    Examples
+    --------
+    >>> choose_engine("openvino").batch
+    32
+    """
+    if asked != "auto":
+        return ENGINES[asked]
+    gpu = any(Path("/dev").glob("nvidia[0-9]*"))
+    return ENGINES["keras" if gpu else "openvino"]
+
+
+@dataclass(frozen=True)
+class Probed:
+    """An engine at the precision that its probe allowed, and the error that was measured."""
+
+    engine: Engine
+    precision: str
+    error: float | None
+
+
+def load_probed(
+    record: EngineRecord, network: Network, asked: str, folder: Path, probe: Callable[[], np.ndarray]
+) -> Probed:
+    """Load a network at the precision that was asked for, or at the best that passes the probe.
+
+    Parameters
+    ----------
+    record : EngineRecord
+    network : Network
+    asked : str
+        ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+    folder : Path
+        Where the engine may keep files.
+    probe : callable
+        Gives one batch of real images, uint8 ``(batch, size, size, 3)``.
+
+    Returns
+    -------
+    Probed
+        Its error is the largest relative difference of one image's vector from float32; None for float32 asked for.
+
+    Raises
+    ------
+    FeatureError
+        A reduced precision was asked for by name and differs from float32 by more than 2 %.
+    """
+    reduced = record.reduced_precision() if asked == "auto" else asked
+    if reduced not in REDUCED:
+        return Probed(record.load(network, "float32", folder), "float32", None)
+    batch = probe()
+    exact = record.load(network, "float32", folder)
+    fast = record.load(network, reduced, folder)
+    error = relative_error(fast.embed(batch), exact.embed(batch))
+    if error <= PROBE_LIMIT:
+        return Probed(fast, reduced, error)
+    if asked == "auto":
+        return Probed(exact, "float32", error)
+    got = f"{reduced} vectors of {network.model} differ from float32 by {error:.1%} (limit {PROBE_LIMIT:.0%})"
+    raise FeatureError(got, "use --precision auto or float32")
+
+
+def relative_error(values: np.ndarray, exact: np.ndarray) -> float:
+    """Return the largest relative distance of a row from its exact row.
+
+    Parameters
+    ----------
+    values, exact : ndarray, shape (n, d)
+
+    Returns
+    -------
+    float
+        Infinite where a value is not finite.
+
+    Examples
+    --------
+    >>> relative_error(np.array([[3.0, 4.1]]), np.array([[3.0, 4.0]]))
+    0.02...
+    """
+    if not np.isfinite(values).all():
+        return float("inf")
+    scale = np.linalg.norm(exact, axis=1)
+    return float((np.linalg.norm(values - exact, axis=1) / np.maximum(scale, np.finfo(np.float32).tiny)).max())

@@ -1,0 +1,293 @@
+"""Which images a data set holds, with their labels, patients and parts."""
+
+import csv
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from features.errors import FeatureError
+
+IMAGE_SUFFIXES = frozenset(
+    (".bmp", ".dcm", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tga")
+    + (".tif", ".tiff", ".webp")
+)
+PARTS = {
+    "train": "train",
+    "training": "train",
+    "val": "train",
+    "valid": "train",
+    "validation": "train",
+    "test": "test",
+    "testing": "test",
+}
+IMAGE_COLUMNS = ("image", "image_id", "id_code", "filename", "file_name", "file", "path", "id")
+LABEL_COLUMNS = ("label", "diagnosis", "grade", "level", "class", "target", "dx")
+GROUP_COLUMNS = ("patient", "patient_id", "patientid", "group", "subject", "subject_id")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """The images of one data set, in a fixed order.
+
+    Attributes
+    ----------
+    name : str
+    root : Path
+        Folder that ``ids`` are relative to.
+    classes : tuple of str, length k
+    ids : tuple of str, length n
+        Paths of the images, relative to ``root``, with forward slashes.
+    labels : ndarray of int64, shape (n,)
+    groups : tuple of str, length n
+        Patient ids; empty where unknown.
+    split : tuple of str, length n
+        ``"train"``, ``"test"`` or empty.
+    ordinal : bool
+    notes : tuple of str
+        What a user should know of the scan.
+    """
+
+    name: str
+    root: Path
+    classes: tuple[str, ...]
+    ids: tuple[str, ...]
+    labels: np.ndarray
+    groups: tuple[str, ...]
+    split: tuple[str, ...]
+    ordinal: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns of a label file; None where they are to be recognised."""
+
+    image: str | None = None
+    label: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class _Entry:
+    id: str
+    label: str
+    group: str
+    split: str
+
+
+def scan_folders(root: Path, name: str) -> ImageSet:
+    """Scan a folder with one sub-folder a class, or with such trees in ``train`` and ``test`` folders.
+
+    Parameters
+    ----------
+    root : Path
+    name : str
+
+    Returns
+    -------
+    ImageSet
+
+    Raises
+    ------
+    FeatureError
+        There is no such folder, or no class folder with an image in it.
+    """
+    parts = {folder: PARTS[folder.name.lower()] for folder in _folders(root) if folder.name.lower() in PARTS}
+    inner = [folder for part in parts for folder in _folders(part)]
+    trees = parts if inner else {root: ""}
+    entries = [
+        _Entry(path.relative_to(root).as_posix(), folder.name, "", part)
+        for tree, part in trees.items()
+        for folder in _folders(tree)
+        for path in _images(folder)
+    ]
+    if not entries:
+        got = f"the folder {root} holds no class folder with images"
+        raise FeatureError(got, "name a folder with one sub-folder of images a class, or a label file with --labels")
+    return _assemble(name, root, entries)
+
+
+def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str = "") -> ImageSet:
+    """Scan a CSV file with one image a row.
+
+    Parameters
+    ----------
+    table : Path
+        CSV file with a header; comma, semicolon or tab.
+    root : Path
+        Folder that image names are relative to.
+    name : str
+    columns : Columns
+    images : str
+        Sub-folder of ``root`` where the images lie; empty: ``root`` and the folders below it are searched by name.
+
+    Returns
+    -------
+    ImageSet
+        Images that the table names but that do not exist stay in, to be listed as unreadable.
+
+    Raises
+    ------
+    FeatureError
+        A column is missing, a row has no label, or two rows give one image different labels.
+    """
+    header, rows = _read_table(table)
+    image_column = _column(table, header, columns.image, IMAGE_COLUMNS, "image", "--image-column")
+    label_column = _column(table, header, columns.label, LABEL_COLUMNS, "label", "--label-column")
+    group_column = columns.group and _column(table, header, columns.group, (), "group", "--group-column")
+    group_column = group_column or next((column for column in header if column.lower() in GROUP_COLUMNS), None)
+    split_column = next((column for column in header if column.lower() == "split"), None)
+    find = _finder(root, images)
+    entries: dict[str, _Entry] = {}
+    for line, row in enumerate(rows, start=2):
+        image, label = (row.get(image_column) or "").strip(), (row.get(label_column) or "").strip()
+        if not image and not label:
+            continue
+        if not image or not label:
+            missing = f"no {label_column}" if image else f"no {image_column}"
+            got = f"{table}, line {line}: {image or label} has {missing}"
+            raise FeatureError(got, "fill it in or take the row out; nothing was computed")
+        entry = _Entry(
+            find(image),
+            label,
+            (row.get(group_column) or "").strip() if group_column else "",
+            PARTS.get((row.get(split_column) or "").strip().lower(), "") if split_column else "",
+        )
+        known = entries.setdefault(entry.id, entry)
+        if known.label != label:
+            got = f"{table}, line {line}: {image} is {label} here and {known.label} above"
+            raise FeatureError(got, "give each image one label")
+    if not entries:
+        got = f"{table} has a header and no rows"
+        raise FeatureError(got, "name a file with one image a row")
+    return _assemble(name, root, list(entries.values()))
+
+
+def with_patients(images: ImageSet, pattern: str) -> ImageSet:
+    """Read patient ids from file names.
+
+    Parameters
+    ----------
+    images : ImageSet
+    pattern : str
+        Regular expression, searched in each image's path; its first group (or the whole match) is the patient.
+
+    Returns
+    -------
+    ImageSet
+
+    Raises
+    ------
+    FeatureError
+        The pattern is no regular expression or matches no image.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        got = f"--group-pattern {pattern}: {error}"
+        raise FeatureError(got, "give a Python regular expression") from error
+    matches = [compiled.search(image) for image in images.ids]
+    which = min(compiled.groups, 1)
+    found = tuple("" if match is None else match.group(which) or "" for match in matches)
+    if not any(found):
+        got = f"--group-pattern {pattern} matches none of {len(images.ids)} images (the first is {images.ids[0]})"
+        raise FeatureError(got, "give a pattern whose first group is the patient")
+    return replace(images, groups=found)
+
+
+def _assemble(name: str, root: Path, entries: list[_Entry]) -> ImageSet:
+    """Order the entries and number their classes."""
+    entries.sort(key=lambda entry: entry.id)
+    classes = tuple(sorted({entry.label for entry in entries}, key=_natural))
+    number = {label: index for index, label in enumerate(classes)}
+    if len(classes) < 2:
+        got = f"{root} holds one class only ({classes[0]})"
+        raise FeatureError(got, "a comparison needs two classes: name the folder above, or check the label column")
+    return ImageSet(
+        name,
+        root,
+        classes,
+        tuple(entry.id for entry in entries),
+        np.array([number[entry.label] for entry in entries], dtype=np.int64),
+        tuple(entry.group for entry in entries),
+        tuple(entry.split for entry in entries),
+        ordinal=False,
+    )
+
+
+def _natural(label: str) -> tuple:
+    """Sort numbers by value and before words."""
+    return (0, float(label), label) if re.fullmatch(r"-?\d+(\.\d+)?", label) else (1, 0.0, label)
+
+
+def _folders(root: Path) -> list[Path]:
+    """Return the visible sub-folders of a folder, sorted."""
+    if not root.is_dir():
+        got = f"there is no folder {root}"
+        raise FeatureError(got, "check --dataset and --data-dir")
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _images(folder: Path) -> Iterable[Path]:
+    """Return the files below a folder that are named like images."""
+    return (
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+    )
+
+
+def _read_table(table: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Read a CSV file, whatever its separator."""
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        got = f"there is no label file {table}"
+        raise FeatureError(got, "check the path") from error
+    except (OSError, UnicodeDecodeError) as error:
+        got = f"{table} cannot be read as text: {error}"
+        raise FeatureError(got, "save it as UTF-8 CSV") from error
+    first = text.partition("\n")[0]
+    separator = max(",;\t", key=first.count)
+    try:
+        reader = csv.DictReader(text.splitlines(), delimiter=separator)
+        header = [column.strip() for column in reader.fieldnames or ()]
+        reader.fieldnames = header
+        rows = list(reader)
+    except csv.Error as error:
+        got = f"{table} is not a CSV file: {error}"
+        raise FeatureError(got, "save it as UTF-8 CSV") from error
+    if not header:
+        got = f"{table} is empty"
+        raise FeatureError(got, "name a CSV file with a header")
+    return header, rows
+
+
+def _column(table: Path, header: list[str], asked: str | None, known: tuple[str, ...], what: str, option: str) -> str:
+    """Return the column that holds ``what``."""
+    if asked is not None:
+        if asked in header:
+            return asked
+        got = f"{table} has no column '{asked}'"
+    else:
+        found = next((column for name in known for column in header if column.lower() == name), None)
+        if found is not None:
+            return found
+        got = f"{table} has no column that is recognised as the {what}"
+    raise FeatureError(got, f"name one of its columns with {option}: {', '.join(header)}")
+
+
+def _finder(root: Path, images: str) -> Callable[[str], str]:
+    """Return what finds an image by the name that a table gives it (with or without ending or folder)."""
+    folder = root / images
+    known: dict[str, str] = {}
+    for path in sorted(_images(folder)) if folder.is_dir() else ():
+        relative = path.relative_to(root).as_posix()
+        inside = path.relative_to(folder).as_posix()
+        for alias in (inside, inside.rsplit(".", 1)[0], path.name, path.stem):
+            known.setdefault(alias, relative)
+    prefix = f"{images}/" if images else ""
+    return lambda image: known.get(image.replace("\\", "/").removeprefix("./"), prefix + image)

@@ -1,0 +1,80 @@
+"""Decode images on threads, a bounded number of batches ahead of the engine."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from features.decoding import BadImage, decode
+
+BATCHES_AHEAD = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One decoded batch of fixed shape.
+
+    Attributes
+    ----------
+    pixels : dict of int to ndarray of uint8, shape (batch, size, size, 3)
+        Rows of images that could not be decoded, and rows behind the last image, are black.
+    hashes : list of str
+        SHA-256 of each file; empty where it could not be decoded.
+    reasons : list of str
+        Why a file could not be decoded; empty where it could.
+    """
+
+    pixels: dict[int, np.ndarray]
+    hashes: list[str]
+    reasons: list[str]
+
+
+def stream(paths: Sequence[Path], sizes: tuple[int, ...], batch: int, threads: int) -> Iterator[Batch]:
+    """Decode images in order, in batches of one fixed shape.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    sizes : tuple of int
+        Every image is decoded once for all of them.
+    batch : int
+    threads : int
+
+    Yields
+    ------
+    Batch
+        The last one is padded with black; its lists are as long as the images left.
+    """
+    groups = [range(start, min(start + batch, len(paths))) for start in range(0, len(paths), batch)]
+    ahead: deque[Future[Batch]] = deque()
+    with ThreadPoolExecutor(threads, "decode") as workers, ThreadPoolExecutor(BATCHES_AHEAD, "gather") as gatherers:
+
+        def gather(rows: range) -> Batch:
+            pixels = {size: np.zeros((batch, size, size, 3), np.uint8) for size in sizes}
+            results = list(workers.map(lambda row: _decode_into(paths[row], row - rows.start, pixels), rows))
+            return Batch(pixels, [digest for digest, _ in results], [reason for _, reason in results])
+
+        try:
+            for rows in groups:
+                ahead.append(gatherers.submit(gather, rows))
+                if len(ahead) == BATCHES_AHEAD:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def _decode_into(path: Path, row: int, pixels: dict[int, np.ndarray]) -> tuple[str, str]:
+    """Decode one image into its row of every size; return its hash and why it failed."""
+    try:
+        digest, images = decode(path, tuple(pixels))
+    except BadImage as bad:
+        return "", str(bad)
+    for size, image in images.items():
+        pixels[size][row] = image
+    return digest, ""
