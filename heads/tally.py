@@ -1,0 +1,131 @@
+"""What the metrics are computed from: sums over the predictions under many sets of case weights at once."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from scipy.sparse import csr_array, vstack
+
+ECE_BINS = 15
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predictions for n cases, with the sparse matrices that turn case weights into sums.
+
+    Attributes
+    ----------
+    labels, predicted : ndarray of int, shape (n,)
+    scores : ndarray of float, shape (n, k)
+        Class probabilities, each row summing to 1.
+    n_classes : int
+        The number of classes, k.
+    """
+
+    labels: np.ndarray
+    predicted: np.ndarray
+    scores: np.ndarray
+    n_classes: int
+
+    @property
+    def scores_usable(self) -> bool:
+        """Whether every score is a finite number."""
+        return bool(np.isfinite(self.scores).all())
+
+    @cached_property
+    def cells(self) -> csr_array:
+        """Cases by (true, predicted) cell of the confusion matrix, shape (k * k, n)."""
+        return _selector(self.labels * self.n_classes + self.predicted, self.n_classes**2)
+
+    @cached_property
+    def penalties(self) -> csr_array:
+        """Log loss, Brier score and signed calibration gap by bin, shape (2 + ECE_BINS, n)."""
+        epsilon = np.finfo(self.scores.dtype).eps
+        scores = self.scores.astype(np.float64)
+        onehot = np.eye(self.n_classes)[self.labels]
+        log_losses = -np.log(np.clip((scores * onehot).sum(axis=1), epsilon, 1 - epsilon))
+        briers = ((scores - onehot) ** 2).sum(axis=1)
+        confidence = scores.max(axis=1)
+        gaps = confidence - (scores.argmax(axis=1) == self.labels)
+        bins = np.clip(np.ceil(confidence * ECE_BINS).astype(np.int64) - 1, 0, ECE_BINS - 1)
+        return vstack([csr_array(np.stack([log_losses, briers])), _selector(bins, ECE_BINS, gaps)], format="csr")
+
+    @cached_property
+    def rankings(self) -> tuple[csr_array, ...]:
+        """One matrix a class, shape (3 * levels, n); see `_ranking`."""
+        return tuple(_ranking(self.scores[:, c], self.labels == c) for c in range(self.n_classes))
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Weighted sums of predictions, one column of weights a replicate; computed when asked for.
+
+    Attributes
+    ----------
+    predictions : Predictions
+    weights : ndarray of float, shape (n, b)
+        How often each case counts in each of b replicates.
+    """
+
+    predictions: Predictions
+    weights: np.ndarray
+
+    @classmethod
+    def once(cls, predictions: Predictions) -> Self:
+        """Every case counted once."""
+        return cls(predictions, np.ones((len(predictions.labels), 1)))
+
+    @cached_property
+    def confusion(self) -> np.ndarray:
+        """Confusion matrices, rows true and columns predicted, shape (b, k, k)."""
+        k = self.predictions.n_classes
+        return (self.predictions.cells @ self.weights).T.reshape(-1, k, k).astype(np.float64)
+
+    @cached_property
+    def penalties(self) -> np.ndarray:
+        """Mean log loss, Brier score and signed calibration gap by bin, shape (2 + ECE_BINS, b)."""
+        return (self.predictions.penalties @ self.weights) / self.weights.sum(axis=0, dtype=np.float64)
+
+    @cached_property
+    def ranking(self) -> np.ndarray:
+        """One-vs-rest AUROC and average precision by class, shape (2, b, k); NaN where undefined."""
+        total = self.weights.sum(axis=0, dtype=np.float64)
+        by_class = [_auroc_and_precision(r @ self.weights, total) for r in self.predictions.rankings]
+        return np.stack(by_class, axis=-1)
+
+
+def _selector(rows: np.ndarray, n_rows: int, values: np.ndarray | None = None) -> csr_array:
+    """Sparse (n_rows, n) matrix that sums case i, times its value, into rows[i]; row -1 drops the case."""
+    kept = np.flatnonzero(rows >= 0)
+    data = np.ones(len(kept), np.float32) if values is None else values[kept]
+    return csr_array((data, (rows[kept], kept)), shape=(n_rows, len(rows)))
+
+
+def _ranking(scores: np.ndarray, positive: np.ndarray) -> csr_array:
+    """Sum cases by the descending distinct scores ("levels") of the positives.
+
+    Three stacked blocks: positives at a level, negatives between the previous level and this one (ties included),
+    and negatives tied with the level. They are all that AUROC and average precision depend on.
+    """
+    levels = np.unique(scores[positive])
+    below = np.searchsorted(levels, scores, side="right") - 1
+    rank = np.where(below >= 0, len(levels) - 1 - below, -1)
+    tied = (below >= 0) & (levels[below] == scores) if len(levels) else positive
+    blocks = (positive, ~positive, ~positive & tied)
+    return vstack([_selector(np.where(block, rank, -1), len(levels)) for block in blocks], format="csr")
+
+
+def _auroc_and_precision(sums: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """AUROC and average precision from a ranking's sums, shape (2, b)."""
+    positives, entered, tied = np.split(sums, 3)
+    if not len(positives):
+        return np.full((2, len(total)), np.nan)
+    hits, alarms = positives.cumsum(axis=0), entered.cumsum(axis=0)
+    n_positive = hits[-1].astype(np.float64)
+    n_negative = total - n_positive
+    won = np.einsum("lb,lb->b", positives, n_negative - alarms + tied / 2)
+    found = np.einsum("lb,lb->b", positives, hits / np.maximum(hits + alarms, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(n_negative > 0, found / n_positive, np.nan)
+        return np.stack([won / (n_positive * n_negative), precision])
