@@ -82,18 +82,18 @@ def decode_bytes(data: bytes, sizes: tuple[int, ...]) -> dict[int, np.ndarray]:
 
 def _pixels(data: bytes, size: int, scales: dict[int, Image.Image]) -> np.ndarray:
     """Decode at the scale that ``size`` needs (shared through ``scales``) and resize."""
-    image = Image.open(io.BytesIO(data))
-    if image.width * image.height > MAX_PIXELS:
-        got = f"{image.width} x {image.height} is more than {MAX_PIXELS // 1_000_000} megapixels"
+    opened = Image.open(io.BytesIO(data))
+    if opened.width * opened.height > MAX_PIXELS:
+        got = f"{opened.width} x {opened.height} is more than {MAX_PIXELS // 1_000_000} megapixels"
         raise BadImage(got)
     scale = 1
-    if image.format == "JPEG":
-        reach = min(image.width, image.height) // (2 * size)
+    if opened.format == "JPEG":
+        reach = min(opened.width, opened.height) // (2 * size)
         scale = next((scale for scale in DRAFT_SCALES if scale <= reach), 1)
     if scale not in scales:
         if scale > 1:
-            image.draft(None, (image.width // scale, image.height // scale))
-        scales[scale] = _plain(ImageOps.exif_transpose(image))
+            opened.draft(None, (opened.width // scale, opened.height // scale))
+        scales[scale] = _plain(ImageOps.exif_transpose(opened))
     image = scales[scale]
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
@@ -122,7 +122,7 @@ def _stretch(values: np.ndarray) -> Image.Image:
     if not finite.any():
         got = "no finite pixel"
         raise BadImage(got)
-    low, high = values[finite].min(), values[finite].max()
-    span = max(float(high) - float(low), np.finfo(np.float32).tiny)
-    scaled = np.where(finite, (values.astype(np.float64) - float(low)) * (255 / span), 0)
+    low, high = float(values[finite].min()), float(values[finite].max())
+    scale = 255 / (high - low) if high > low else 0.0
+    scaled = np.where(finite, (values.astype(np.float64) - low) * scale, 0)
     return Image.fromarray(np.round(scaled).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: exported once by Keras's own OpenVINO back end in a process of its own, then run without Keras."""
+"""OpenVINO on the CPU: exported once by Keras's own OpenVINO back end in its own process, then run without Keras."""
 
 import hashlib
 import importlib.metadata

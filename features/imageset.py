@@ -10,10 +10,10 @@ import numpy as np
 
 from features.errors import FeatureError
 
-IMAGE_SUFFIXES = frozenset(
-    (".bmp", ".dcm", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tga")
-    + (".tif", ".tiff", ".webp")
-)
+IMAGE_SUFFIXES = {
+    *(".bmp", ".dcm", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tga"),
+    *(".tif", ".tiff", ".webp"),
+}
 PARTS = {
     "train": "train",
     "training": "train",

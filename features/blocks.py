@@ -1,0 +1,102 @@
+"""Finished blocks of an extraction: immutable files that a killed run leaves for the next one."""
+
+import hashlib
+import json
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.errors import FeatureError
+from features.safewrite import replacing
+
+BLOCK_IMAGES = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What one block left.
+
+    Attributes
+    ----------
+    vectors : ndarray of float32, shape (m, d)
+        Rows of unreadable images are zero.
+    hashes : ndarray of bytes, shape (m,)
+        SHA-256 of each file; empty where unreadable.
+    reasons : ndarray of str, shape (m,)
+        Why a file was unreadable; else empty.
+    """
+
+    vectors: np.ndarray
+    hashes: np.ndarray
+    reasons: np.ndarray
+
+
+class BlockFolder:
+    """The finished blocks of one recipe.
+
+    Parameters
+    ----------
+    path : Path
+        ``<model>-<fingerprint8>.blocks``; made at the first save.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def file(self, index: int, key: str) -> Path:
+        """Return the file of block ``index`` whose images have this `block_key`."""
+        return self.path / f"{index:06d}-{key}.npz"
+
+    def save(self, index: int, key: str, block: Block) -> None:
+        """Write a block; it is there whole or not at all."""
+        with replacing(self.file(index, key)) as beside, beside.open("wb") as file:
+            np.savez(file, vectors=block.vectors, hashes=block.hashes, reasons=block.reasons)
+
+    def load(self, index: int, key: str) -> Block:
+        """Read a block back.
+
+        Raises
+        ------
+        FeatureError
+            The file is damaged; it is removed, so that the next run computes it again.
+        """
+        path = self.file(index, key)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return Block(arrays["vectors"], arrays["hashes"], arrays["reasons"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            path.unlink(missing_ok=True)
+            got = f"the finished block {path} is damaged"
+            raise FeatureError(got, "run again: it is computed anew") from error
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What was decided when the run began (engine, precision error)."""
+        try:
+            return json.loads((self.path / "about.json").read_text())
+        except (OSError, ValueError):
+            return {}
+
+    def begin(self, about: dict[str, Any]) -> None:
+        """Note what was decided when the run began."""
+        with replacing(self.path / "about.json") as beside:
+            beside.write_text(json.dumps(about))
+
+    def remove(self) -> None:
+        """Delete the blocks, once they are in the embedding file."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def block_key(ids: list[str], stamps: np.ndarray) -> str:
+    """Return what stands for the images of a block: their names, sizes and times.
+
+    Examples
+    --------
+    >>> block_key(["a.png"], np.array([[10, 1]])) == block_key(["a.png"], np.array([[10, 2]]))
+    False
+    """
+    return hashlib.sha256("\0".join(ids).encode() + stamps.astype(np.int64).tobytes()).hexdigest()[:12]

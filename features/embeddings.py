@@ -1,0 +1,205 @@
+"""The contract between the stages: one dataclass and one HDF5 file.
+
+Layout of ``<dataset>/<model>-<fingerprint8>.h5``: the datasets ``vectors`` (n, d) float32, ``labels`` (n,) int64,
+``classes`` (k,), ``ids``, ``groups`` and ``split`` (n,) UTF-8, ``content_hash`` (n,) ASCII SHA-256, ``stamps`` (n, 2)
+int64 (bytes and mtime in ns of the file), ``bad_ids``, ``bad_reasons`` UTF-8 and ``bad_stamps``; every setting is an
+attribute.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from features.errors import FeatureError
+from features.safewrite import replacing
+
+CHUNK_ROWS = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """All of an embedding file but the vectors.
+
+    Attributes
+    ----------
+    ids, groups, split : tuple of str, length n
+    labels : ndarray of int64, shape (n,)
+    classes : tuple of str, length k
+    content_hash : ndarray of bytes, shape (n,)
+        SHA-256 of each image file, hexadecimal.
+    stamps : ndarray of int64, shape (n, 2)
+        Bytes and modification time (ns) of each image file when it was read.
+    bad : dict of str to str
+        Images that could not be embedded, with the reason.
+    bad_stamps : ndarray of int64, shape (len(bad), 2)
+    about : dict
+        dataset, model, root, fingerprint, ordinal, dim, engine, precision, precision_error, weights, recipe.
+    """
+
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    split: tuple[str, ...]
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    content_hash: np.ndarray
+    stamps: np.ndarray
+    bad: dict[str, str] = field(default_factory=dict)
+    bad_stamps: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """What stage one hands to stage two.
+
+    Attributes
+    ----------
+    vectors : ndarray of float32, shape (n, d)
+    labels : ndarray of int64, shape (n,)
+    classes : tuple of str, length k
+    ids, groups, content_hash, split : ndarray of str, shape (n,)
+    fingerprint : str
+        Digest of everything that determined the vectors, but the images.
+    about : dict
+        Every other attribute of the file.
+    """
+
+    vectors: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    ids: np.ndarray
+    groups: np.ndarray
+    content_hash: np.ndarray
+    split: np.ndarray
+    fingerprint: str
+    about: dict[str, Any]
+
+
+def write_embeddings(path: Path, header: Header, chunks: Iterable[np.ndarray]) -> None:
+    """Write an embedding file beside its place, then move it there.
+
+    Parameters
+    ----------
+    path : Path
+    header : Header
+    chunks : iterable of ndarray of float32, shape (m, d)
+        The vectors in order; they are never held all at once.
+    """
+    text = h5py.string_dtype()
+    with replacing(path) as beside, h5py.File(beside, "w") as file:
+        vectors = file.create_dataset(
+            "vectors",
+            (len(header.ids), header.about["dim"]),
+            np.float32,
+            chunks=(min(CHUNK_ROWS, max(len(header.ids), 1)), header.about["dim"]),
+            fletcher32=True,
+        )
+        start = 0
+        for chunk in chunks:
+            vectors[start : start + len(chunk)] = chunk
+            start += len(chunk)
+        for name in ("ids", "groups", "split", "classes"):
+            file.create_dataset(name, data=np.array(getattr(header, name), dtype=object), dtype=text)
+        for name in ("labels", "content_hash", "stamps", "bad_stamps"):
+            file.create_dataset(name, data=getattr(header, name))
+        file.create_dataset("bad_ids", data=np.array(list(header.bad), dtype=object), dtype=text)
+        file.create_dataset("bad_reasons", data=np.array(list(header.bad.values()), dtype=object), dtype=text)
+        file.attrs.update({key: value for key, value in header.about.items() if value is not None})
+
+
+def read_header(path: Path) -> Header:
+    """Read all of an embedding file but the vectors.
+
+    Raises
+    ------
+    FeatureError
+        The file is damaged or of another kind.
+    """
+    with _open(path) as file:
+        return Header(
+            ids=_texts(file["ids"]),
+            groups=_texts(file["groups"]),
+            split=_texts(file["split"]),
+            labels=file["labels"][()],
+            classes=_texts(file["classes"]),
+            content_hash=file["content_hash"][()],
+            stamps=file["stamps"][()],
+            bad=dict(zip(_texts(file["bad_ids"]), _texts(file["bad_reasons"]), strict=True)),
+            bad_stamps=file["bad_stamps"][()],
+            about=_about(file),
+        )
+
+
+def read_vectors(path: Path, start: int, stop: int) -> np.ndarray:
+    """Read the vectors of rows ``start`` to ``stop``; float32, shape (stop - start, d)."""
+    with _open(path) as file:
+        return file["vectors"][start:stop]
+
+
+def read_embeddings(path: Path) -> Embeddings:
+    """Read an embedding file whole.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Embeddings
+
+    Raises
+    ------
+    FeatureError
+        The file is damaged (a checksum fails, it is cut short) or of another kind.
+    """
+    header = read_header(path)
+    return Embeddings(
+        read_vectors(path, 0, len(header.ids)),
+        header.labels,
+        header.classes,
+        np.array(header.ids),
+        np.array(header.groups),
+        header.content_hash.astype(str),
+        np.array(header.split),
+        header.about["fingerprint"],
+        header.about,
+    )
+
+
+class _open:
+    """Open an embedding file for reading; whatever HDF5 finds wrong becomes one error."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> h5py.File:
+        try:
+            self._file = h5py.File(self._path, "r")
+        except OSError as error:
+            raise damaged(self._path) from error
+        return self._file
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        self._file.close()
+        if isinstance(error, OSError | KeyError | ValueError | RuntimeError):
+            raise damaged(self._path) from error
+
+
+def damaged(path: Path) -> FeatureError:
+    """Return the error for an embedding file that cannot be read."""
+    return FeatureError(f"{path} is damaged or no embedding file", "delete it and run extract again")
+
+
+def _texts(dataset: h5py.Dataset) -> tuple[str, ...]:
+    """Read a dataset of strings."""
+    return tuple(dataset.asstr()[()]) if dataset.size else ()
+
+
+def _about(file: h5py.File) -> dict[str, Any]:
+    """Read the attributes as plain Python values."""
+    about = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
+    return {"precision_error": None, **about}
