@@ -1,0 +1,149 @@
+"""The balancers: one record each, and the resampling of a training part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pkgutil import resolve_name
+from typing import Any
+
+import numpy as np
+
+from heads.errors import HeadError
+from heads.part import Part
+
+
+@dataclass(frozen=True)
+class BalancerRecord:
+    """One way to treat class imbalance.
+
+    Attributes
+    ----------
+    name, title : str
+    note : str
+        One line a user reads in the list of balancers.
+    sampler : str
+        Import path ``module:class`` of what resamples the training part; empty where it stays as it is.
+    parameters : mapping
+        Fixed parameters of the sampler; all others are the library's defaults.
+    seeded : bool
+        Whether the sampler takes ``random_state``.
+    least : int
+        Training images that every class to be enlarged must have.
+    weighted : bool
+        Whether the head gets balanced class weights.
+    views : bool
+        Whether it uses the embeddings of augmented views.
+    """
+
+    name: str
+    title: str
+    note: str
+    sampler: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    seeded: bool = True
+    least: int = 1
+    weighted: bool = False
+    views: bool = False
+
+
+_RECORDS = (
+    BalancerRecord(name="none", title="none", note="the training part as it is: the baseline of every comparison"),
+    BalancerRecord(
+        name="class-weight",
+        title="class weights",
+        note="errors on a class weigh as much as the class is rare; no image is added or removed",
+        weighted=True,
+    ),
+    BalancerRecord(
+        name="random-over",
+        title="random over-sampling",
+        note="copies of minority images",
+        sampler="imblearn.over_sampling:RandomOverSampler",
+    ),
+    BalancerRecord(
+        name="smote",
+        title="SMOTE",
+        note="synthetic points between minority images and their 5 nearest of the same class",
+        sampler="imblearn.over_sampling:SMOTE",
+        least=6,
+    ),
+    BalancerRecord(
+        name="borderline-smote",
+        title="Borderline-SMOTE",
+        note="SMOTE from minority images near the border only",
+        sampler="imblearn.over_sampling:BorderlineSMOTE",
+        least=6,
+    ),
+    BalancerRecord(
+        name="adasyn",
+        title="ADASYN",
+        note="more synthetic points where a minority image lies among others",
+        sampler="imblearn.over_sampling:ADASYN",
+        least=6,
+    ),
+    BalancerRecord(
+        name="smote-tomek",
+        title="SMOTE + Tomek links",
+        note="SMOTE, then mutual nearest neighbours of different classes are removed",
+        sampler="imblearn.combine:SMOTETomek",
+        least=6,
+    ),
+    BalancerRecord(
+        name="smote-enn",
+        title="SMOTE + edited nearest neighbours",
+        note="SMOTE, then points that disagree with their 3 nearest are removed",
+        sampler="imblearn.combine:SMOTEENN",
+        least=6,
+    ),
+)
+
+BALANCERS: dict[str, BalancerRecord] = {record.name: record for record in _RECORDS}
+"""Every balancer by name."""
+
+
+def resample(record: BalancerRecord, part: Part, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Resample a training part.
+
+    Parameters
+    ----------
+    record : BalancerRecord
+    part : Part
+    seed : int
+
+    Returns
+    -------
+    vectors : ndarray of float32, shape (m, d)
+    labels : ndarray of int64, shape (m,)
+
+    Raises
+    ------
+    HeadError
+        Where a class is too small for the sampler, or the sampler finds no way.
+
+    Examples
+    --------
+    >>> labels = np.array([0, 0, 0, 0, 0, 0, 1, 1])
+    >>> part = Part(np.eye(8, dtype=np.float32), labels, np.arange(8), ("healthy", "ill"))
+    >>> _, balanced = resample(BALANCERS["random-over"], part)
+    >>> np.bincount(balanced)
+    array([6, 6])
+    """
+    vectors, labels, classes = part.vectors, part.labels, part.classes
+    if not record.sampler:
+        return vectors, labels
+    counts = np.bincount(labels, minlength=len(classes))
+    for name, count in zip(classes, counts, strict=True):
+        if count < min(record.least, counts.max()):
+            got = f"class {name!r} has {count} training images, {record.title} needs {record.least}"
+            raise HeadError(got, "add images, use --balance random-over or class-weight, or leave the class out")
+    seeds = {"random_state": seed} if record.seeded else {}
+    sampler = resolve_name(record.sampler)(**record.parameters, **seeds)
+    try:
+        more_vectors, more_labels = sampler.fit_resample(vectors, labels)
+    except (ValueError, RuntimeError) as error:
+        got = f"{record.title} could not resample: {str(error).strip().splitlines()[0]}"
+        raise HeadError(got, "use another --balance for this data set") from error
+    for label, name in enumerate(classes):
+        if counts[label] and label not in more_labels:
+            got = f"{record.title} removed every training image of class {name!r}"
+            raise HeadError(got, "use another --balance for this data set")
+    return more_vectors.astype(np.float32, copy=False), more_labels.astype(np.int64, copy=False)

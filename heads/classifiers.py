@@ -1,0 +1,180 @@
+"""The heads: one record each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.utils.class_weight import compute_sample_weight
+
+
+@dataclass(frozen=True)
+class HeadRecord:
+    """One classical head.
+
+    Attributes
+    ----------
+    name, title : str
+    build : str
+        Import path ``module:class`` of the estimator; a combination of heads names its last stage.
+    parameters : mapping
+        Fixed parameters; all others are the library's defaults.
+    note : str
+        One line a user reads in the list of heads.
+    fast : str
+        The same estimator in scikit-learn-intelex, where measurements favour it.
+    fast_parameters : mapping
+        Parameters that only the fast one takes.
+    seeded : bool
+        Whether it takes ``random_state``.
+    weighting : str
+        How it takes balanced class weights (key of ``WEIGHTINGS``); empty where it cannot.
+    calibrate : bool
+        Whether its outputs are no probabilities, so that they are calibrated on an inner hold-out.
+    combine : str
+        ``"single"``, ``"vote"`` or ``"stack"``.
+    members : tuple of str
+        Heads that it combines.
+    tune : mapping
+        What ``--tune`` tries: values a parameter, all combinations.
+    """
+
+    name: str
+    title: str
+    build: str
+    note: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    fast: str = ""
+    fast_parameters: Mapping[str, Any] = field(default_factory=dict)
+    seeded: bool = True
+    weighting: str = "parameter"
+    calibrate: bool = False
+    combine: str = "single"
+    members: tuple[str, ...] = ()
+    tune: Mapping[str, tuple] = field(default_factory=dict)
+
+
+def _by_parameter(labels: np.ndarray) -> tuple[dict, dict]:
+    return {"class_weight": "balanced"}, {}
+
+
+def _by_priors(labels: np.ndarray) -> tuple[dict, dict]:
+    classes = len(np.unique(labels))
+    return {"priors": np.full(classes, 1 / classes)}, {}
+
+
+def _by_samples(labels: np.ndarray) -> tuple[dict, dict]:
+    return {}, {"sample_weight": compute_sample_weight("balanced", labels)}
+
+
+WEIGHTINGS: dict[str, Callable[[np.ndarray], tuple[dict, dict]]] = {
+    "parameter": _by_parameter,
+    "priors": _by_priors,  # equal priors: what balanced weights mean to a generative model
+    "samples": _by_samples,
+}
+"""Balanced class weights as parameters of the estimator and of its ``fit``, by the way a head takes them."""
+
+_RECORDS = (
+    HeadRecord(
+        name="svm",
+        title="SVM (RBF)",
+        build="sklearn.svm:SVC",
+        fast="sklearnex.svm:SVC",
+        note="strong on standardised embeddings of a few thousand images; time grows with their square",
+        parameters={"kernel": "rbf"},
+        calibrate=True,
+        tune={"C": (1.0, 3.0, 10.0), "gamma": ("scale", 0.0003)},
+    ),
+    HeadRecord(
+        name="linear-svm",
+        title="Linear SVM",
+        build="sklearn.svm:SVC",
+        fast="sklearnex.svm:SVC",
+        note="one hyperplane a pair of classes, wide margin (C = 0.01)",
+        parameters={"kernel": "linear", "C": 0.01},
+        calibrate=True,
+        tune={"C": (0.0001, 0.001, 0.01, 0.1)},
+    ),
+    HeadRecord(
+        name="logreg",
+        title="Logistic regression",
+        build="sklearn.linear_model:LogisticRegression",
+        note="linear, gives probabilities of its own; the usual linear probe",
+        parameters={"max_iter": 1000},
+        tune={"C": (0.0003, 0.003, 0.03, 1.0)},
+    ),
+    HeadRecord(
+        name="knn",
+        title="k-NN (5)",
+        build="sklearn.neighbors:KNeighborsClassifier",
+        fast="sklearnex.neighbors:KNeighborsClassifier",
+        note="no training; suffers where synthetic points crowd a high-dimensional space",
+        parameters={"n_neighbors": 5},
+        seeded=False,
+        weighting="",
+        tune={"n_neighbors": (3, 5, 11, 21), "weights": ("uniform", "distance")},
+    ),
+    HeadRecord(
+        name="random-forest",
+        title="Random forest (200)",
+        build="sklearn.ensemble:RandomForestClassifier",
+        fast="sklearnex.ensemble:RandomForestClassifier",
+        note="200 bagged trees; sturdy, blind to rare classes unless balanced",
+        parameters={"n_estimators": 200},
+        tune={"min_samples_leaf": (1, 5), "max_features": ("sqrt", 0.1)},
+    ),
+    HeadRecord(
+        name="decision-tree",
+        title="Decision tree",
+        build="sklearn.tree:DecisionTreeClassifier",
+        note="one fully grown tree; a floor to beat",
+        tune={"max_depth": (4, 8, None), "min_samples_leaf": (1, 10)},
+    ),
+    HeadRecord(
+        name="gaussian-nb",
+        title="Gaussian naive Bayes",
+        build="sklearn.naive_bayes:GaussianNB",
+        note="treats the columns as independent; class weights are equal priors",
+        seeded=False,
+        weighting="priors",
+        calibrate=True,
+        tune={"var_smoothing": (1e-9, 1e-3, 1e-1)},
+    ),
+    HeadRecord(
+        name="lda",
+        title="Linear discriminant analysis",
+        build="sklearn.discriminant_analysis:LinearDiscriminantAnalysis",
+        note="linear and generative; class weights are equal priors",
+        seeded=False,
+        weighting="priors",
+        calibrate=True,
+        tune={"solver": ("lsqr",), "shrinkage": ("auto", 0.1, 0.5)},
+    ),
+    HeadRecord(
+        name="xgboost",
+        title="XGBoost (100)",
+        build="xgboost:XGBClassifier",
+        note="100 boosted trees on 64 histogram bins",
+        parameters={"n_estimators": 100, "tree_method": "hist", "max_bin": 64, "verbosity": 0},
+        weighting="samples",
+        tune={"max_depth": (3, 6), "learning_rate": (0.1, 0.3)},
+    ),
+    HeadRecord(
+        name="dense",
+        title="Dense network",
+        build="heads.dense:DenseHead",
+        note="one hidden layer trained by Keras: the head of most transfer-learning papers",
+        tune={"width": (128, 512), "loss": ("cross-entropy", "margin")},
+    ),
+    HeadRecord(
+        name="voting",
+        title="Soft voting",
+        build="heads.combining:Voting",
+        note="mean of the calibrated probabilities of svm, logreg and random-forest",
+        combine="vote",
+        members=("svm", "logreg", "random-forest"),
+    ),
+)
+
+HEADS: dict[str, HeadRecord] = {record.name: record for record in _RECORDS}
+"""Every head by name."""

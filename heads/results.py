@@ -1,0 +1,241 @@
+"""The results database: every finished cell with its out-of-fold scores, in one SQLite file."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from heads.cell import Cell, FoldScores
+from heads.errors import HeadError
+from heads.problem import Problem
+
+APPLICATION = 0x48445231  # marks the file as headroom's
+VERSION = 1
+WAIT = 60.0  # seconds that one process waits for another's transaction
+
+SCHEMA = """
+CREATE TABLE problems (
+    fingerprint TEXT PRIMARY KEY, dataset TEXT, model TEXT, classes TEXT, ordinal INTEGER,
+    labels BLOB, groups BLOB, ids TEXT, split TEXT);
+CREATE TABLE cells (
+    key TEXT PRIMARY KEY, problem TEXT, dataset TEXT, model TEXT, head TEXT, balance TEXT, protocol TEXT,
+    settings TEXT, status TEXT, reason TEXT, seconds REAL);
+CREATE TABLE folds (
+    key TEXT, repeat INTEGER, fold INTEGER, rows BLOB, labels BLOB, predicted BLOB, scores BLOB, seconds REAL,
+    counts_before BLOB, counts_after BLOB, PRIMARY KEY (key, repeat, fold));
+CREATE INDEX cells_of ON cells (dataset, model);
+"""
+
+_FOLD_ARRAYS: dict[str, np.dtype] = {
+    "rows": np.dtype("<i4"),
+    "labels": np.dtype("<i2"),
+    "predicted": np.dtype("<i2"),
+    "scores": np.dtype("<f4"),
+    "counts_before": np.dtype("<i8"),
+    "counts_after": np.dtype("<i8"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ProblemInfo:
+    """What the database keeps of a problem: everything but the vectors; attributes as in ``Problem``."""
+
+    fingerprint: str
+    dataset: str
+    model: str
+    classes: tuple[str, ...]
+    ordinal: bool
+    labels: np.ndarray
+    groups: np.ndarray
+    ids: np.ndarray
+    split: np.ndarray
+
+
+class Results:
+    """Finished cells, safe to write from several processes at once.
+
+    Parameters
+    ----------
+    path : Path or str
+        Made, with its folder, where it is missing.
+
+    Raises
+    ------
+    HeadError
+        Where the file is no results database, is damaged, or cannot be opened.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Results(Path(folder) / "results.db") as results:
+    ...     results.has("a key"), results.cells()
+    (False, [])
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        with self._explained():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
+            self._open()
+
+    def __enter__(self) -> "Results":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def has(self, key: str) -> bool:
+        """Whether a cell of this key is there, fitted or failed."""
+        return self.outcome(key) is not None
+
+    def outcome(self, key: str) -> tuple[str, str] | None:
+        """Status and reason of a cell, or None where it is not there."""
+        with self._explained():
+            return self._connection.execute("SELECT status, reason FROM cells WHERE key = ?", (key,)).fetchone()
+
+    def save_problem(self, problem: Problem) -> None:
+        """Keep labels, groups, ids and classes once under the problem's fingerprint."""
+        row = (
+            problem.fingerprint,
+            problem.dataset,
+            problem.model,
+            json.dumps(problem.classes),
+            int(problem.ordinal),
+            problem.labels.astype("<i8").tobytes(),
+            problem.groups.astype("<i8").tobytes(),
+            json.dumps(problem.ids.tolist()),
+            json.dumps(problem.split.tolist()),
+        )
+        with self._transaction():
+            self._connection.execute("INSERT OR IGNORE INTO problems VALUES (?,?,?,?,?,?,?,?,?)", row)
+
+    def save(self, cell: Cell) -> None:
+        """Keep one cell with all its folds, in one transaction."""
+        row = (
+            *(cell.key, cell.problem, cell.dataset, cell.model, cell.head, cell.balance, cell.protocol),
+            *(json.dumps(cell.settings, sort_keys=True), cell.status, cell.reason, cell.seconds),
+        )
+        with self._transaction():
+            self._connection.execute("DELETE FROM folds WHERE key = ?", (cell.key,))
+            self._connection.execute("INSERT OR REPLACE INTO cells VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
+            self._connection.executemany(
+                "INSERT INTO folds VALUES (?,?,?,?,?,?,?,?,?,?)",
+                [_fold_row(cell.key, fold) for fold in cell.folds],
+            )
+
+    def cells(self, dataset: str | None = None, model: str | None = None) -> list[Cell]:
+        """Cells with their folds, oldest first.
+
+        Parameters
+        ----------
+        dataset, model : str, optional
+            Only cells of these.
+        """
+        wanted = "(?1 IS NULL OR dataset = ?1) AND (?2 IS NULL OR model = ?2)"
+        folds: dict[str, list[FoldScores]] = {}
+        with self._explained():
+            query = f"SELECT * FROM folds WHERE key IN (SELECT key FROM cells WHERE {wanted}) ORDER BY repeat, fold"
+            for key, *row in self._connection.execute(query, (dataset, model)):
+                folds.setdefault(key, []).append(_read_fold(row))
+            rows = self._connection.execute(f"SELECT * FROM cells WHERE {wanted} ORDER BY rowid", (dataset, model))
+            return [
+                Cell(*row[:7], json.loads(row[7]), *row[8:], tuple(folds.get(row[0], ()))) for row in rows.fetchall()
+            ]
+
+    def problem_info(self, fingerprint: str) -> ProblemInfo:
+        """What is kept of a problem.
+
+        Raises
+        ------
+        HeadError
+            Where no such problem was saved.
+        """
+        with self._explained():
+            row = self._connection.execute("SELECT * FROM problems WHERE fingerprint = ?", (fingerprint,)).fetchone()
+        if row is None:
+            got = f"{self.path} holds no problem {fingerprint}"
+            raise HeadError(got, "run fit again")
+        name, dataset, model, classes, ordinal, labels, groups, ids, split = row
+        return ProblemInfo(
+            name,
+            dataset,
+            model,
+            tuple(json.loads(classes)),
+            bool(ordinal),
+            np.frombuffer(labels, "<i8").astype(np.int64),
+            np.frombuffer(groups, "<i8").astype(np.int64),
+            np.array(json.loads(ids), dtype=str),
+            np.array(json.loads(split), dtype=str),
+        )
+
+    def _open(self) -> None:
+        """Write the schema into a new file; refuse a foreign or newer one."""
+        connection = self._connection
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        with self._transaction():
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+            if empty and not application:
+                for statement in SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+            elif application != APPLICATION:
+                got = f"{self.path} is a database of another program"
+                raise HeadError(got, "move it away or give another --cache")
+            elif version != VERSION:
+                got = f"{self.path} has format {version}, this headroom reads {VERSION}"
+                raise HeadError(got, "move it away and fit again, or use the headroom that wrote it")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of it or nothing."""
+        with self._explained():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Errors of SQLite and of the file system in the user's words."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            got = f"{self.path}: {error}"
+            raise HeadError(got, "check that the folder exists, is writable and has space left") from error
+        except (sqlite3.DatabaseError, ValueError) as error:
+            got = f"{self.path} is damaged or no results database ({error})"
+            raise HeadError(got, "move it away and fit again") from error
+        except OSError as error:
+            got = f"{self.path}: {error.strerror}"
+            raise HeadError(got, "give a folder that can be written with --cache") from error
+
+
+def _fold_row(key: str, fold: FoldScores) -> tuple:
+    arrays = {name: np.asarray(getattr(fold, name)).astype(dtype).tobytes() for name, dtype in _FOLD_ARRAYS.items()}
+    before, after = arrays.pop("counts_before"), arrays.pop("counts_after")
+    return key, fold.repeat, fold.fold, *arrays.values(), fold.seconds, before, after
+
+
+def _read_fold(row: list) -> FoldScores:
+    repeat, fold, rows, labels, predicted, scores, seconds, before, after = row
+    blobs = dict(zip(_FOLD_ARRAYS, (rows, labels, predicted, scores, before, after), strict=True))
+    arrays = {name: np.frombuffer(blob, _FOLD_ARRAYS[name]) for name, blob in blobs.items()}
+    integers = {name: array.astype(np.int64) for name, array in arrays.items() if name != "scores"}
+    table = arrays["scores"].reshape(len(arrays["rows"]), -1)
+    return FoldScores(repeat=repeat, fold=fold, scores=table, seconds=seconds, **integers)

@@ -1,0 +1,65 @@
+"""Worker processes: they alone import scikit-learn-intelex, which cannot share a process with OpenVINO."""
+
+import os
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed
+
+import threadpoolctl
+from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky.process_executor import BrokenProcessPool
+
+from heads.cell import FoldScores
+from heads.crossval import Failure, Task, fit_task
+from heads.errors import HeadError
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TBB_NUM_THREADS")
+
+Outcomes = dict[str, FoldScores | Failure]
+
+
+def run_tasks(tasks: Sequence[Task], *, jobs: int) -> Iterator[tuple[Task, Outcomes]]:
+    """Fit tasks in worker processes, each as it is done.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    jobs : int
+        Worker processes.
+    Yields
+    ------
+    task : Task
+    outcomes : dict of FoldScores or Failure, by head
+
+    Raises
+    ------
+    HeadError
+        Where a worker was ended from outside, as by the system when memory is short.
+    """
+    threads = tasks[0].threads
+    environment = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    executor = ProcessPoolExecutor(
+        min(jobs, len(tasks)), initializer=_start_worker, initargs=(threads,), env=environment
+    )
+    try:
+        waiting = {executor.submit(fit_task, task): task for task in tasks}
+        for future in as_completed(waiting):
+            yield waiting[future], future.result()
+    except BrokenProcessPool as error:
+        got = "a worker process was ended from outside, probably because memory ran out"
+        raise HeadError(got, "run again with fewer --jobs; finished cells are kept") from error
+    finally:
+        executor.shutdown(wait=True, kill_workers=True)
+
+
+def _start_worker(threads: int) -> None:
+    """Bound threads, leave Ctrl-C to the parent and keep third parties' warnings off the user's terminal."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")
+    threadpoolctl.threadpool_limits(threads)
+
+
+def available_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
