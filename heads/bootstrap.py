@@ -40,9 +40,9 @@ def draw_weights(groups: np.ndarray, replicates: int = REPLICATES, seed: int = 0
     --------
     >>> import numpy as np
     >>> draw_weights(np.array([7, 7, 3]), replicates=4)
-    array([[0, 1, 2, 2],
-           [0, 1, 2, 2],
-           [2, 1, 0, 0]], dtype=uint16)
+    array([[2, 1, 0, 0],
+           [2, 1, 0, 0],
+           [0, 1, 2, 2]], dtype=uint16)
     """
     _, of_case = np.unique(groups, return_inverse=True)
     return _drawn(of_case.astype(np.int64).tobytes(), replicates, seed)

@@ -9,16 +9,18 @@ import numpy as np
 
 from heads.bootstrap import averaged, replicated
 from heads.cell import Cell
-from heads.metrics import METRICS, evaluate
-from heads.pooling import ProblemInfo, Problems, of_fold, pooled, resampled
+from heads.metrics import METRICS, score
+from heads.pooling import Problems, pooled, resampled
+from heads.results import ProblemInfo
 from heads.statistics import ROPE, PairedResult, corrected_t, holm, paired_bootstrap
 from heads.tally import Tally
 
 BASELINE = "none"
 COMPARED = ("accuracy", "recall_macro", "specificity_macro", "f1_macro", "auroc_ovr", "kappa_quadratic")
 
-# Settings of a cell that belong to its balancer and may differ from those of the baseline.
-BALANCER_SETTINGS = ("balance", "balancer", "balance_parameters")
+# What belongs to the balancer and may differ from the baseline: its parameters, and the version of its library.
+BALANCER_SETTING = "balancer"
+BALANCER_LIBRARY = "imblearn"
 
 Values = dict[str, np.ndarray]
 
@@ -44,8 +46,11 @@ class PairedTest:
 
 def _by_fold(cell: Cell, problem: ProblemInfo, names: Sequence[str]) -> Values:
     """Metrics of each fold."""
-    folds = [evaluate(Tally.once(of_fold(fold)), problem.ordinal, names) for fold in cell.folds]
-    return {name: np.concatenate([fold[name] for fold in folds]) for name in names}
+    folds = [
+        score(fold.labels, fold.predicted, fold.scores, fold.scores.shape[1], problem.ordinal, names)
+        for fold in cell.folds
+    ]
+    return {name: np.array([fold[name] for fold in folds], float) for name in names}  # None becomes NaN
 
 
 def _by_replicate(cell: Cell, problem: ProblemInfo, names: Sequence[str]) -> Values:
@@ -194,7 +199,9 @@ def _test_train_ratio(cell: Cell) -> float:
 
 def _context(cell: Cell) -> tuple[str, ...]:
     """All that a cell and its baseline must share."""
-    shared = {name: value for name, value in cell.settings.items() if name not in BALANCER_SETTINGS}
+    shared = {name: value for name, value in cell.settings.items() if name != BALANCER_SETTING}
+    versions = shared.pop("versions", {})
+    shared["versions"] = {library: version for library, version in versions.items() if library != BALANCER_LIBRARY}
     settings = json.dumps(shared, sort_keys=True, default=str)
     return cell.problem, cell.dataset, cell.model, cell.head, cell.protocol, settings
 

@@ -7,7 +7,8 @@ from typing import Any
 from heads.bootstrap import averaged, percentile_interval, replicated
 from heads.cell import Cell
 from heads.metrics import number
-from heads.pooling import ProblemInfo, Problems, pooled, resampled
+from heads.pooling import Problems, pooled, resampled
+from heads.results import ProblemInfo
 from heads.tally import Tally
 
 

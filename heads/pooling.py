@@ -3,37 +3,15 @@
 from collections.abc import Mapping
 from itertools import groupby
 from operator import attrgetter
-from typing import Protocol
 
 import numpy as np
 
 from heads.bootstrap import draw_weights
 from heads.cell import Cell, FoldScores
+from heads.results import ProblemInfo
 from heads.tally import Predictions, Tally
 
-
-class ProblemInfo(Protocol):
-    """What the statistics need to know of a problem."""
-
-    @property
-    def groups(self) -> np.ndarray: ...
-    @property
-    def ordinal(self) -> bool: ...
-
-
 Problems = Mapping[str, ProblemInfo]
-
-
-def of_fold(fold: FoldScores) -> Predictions:
-    """The predictions of one test fold.
-
-    Examples
-    --------
-    >>> empty, pair = np.zeros(0), np.array([0, 1])
-    >>> of_fold(FoldScores(0, 0, pair, pair, pair, np.eye(2), 0.1, empty, empty)).n_classes
-    2
-    """
-    return Predictions(fold.labels, fold.predicted, fold.scores, fold.scores.shape[1])
 
 
 def pooled(cell: Cell) -> list[tuple[np.ndarray, Predictions]]:

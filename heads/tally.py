@@ -127,5 +127,4 @@ def _auroc_and_precision(sums: np.ndarray, total: np.ndarray) -> np.ndarray:
     won = np.einsum("lb,lb->b", positives, n_negative - alarms + tied / 2)
     found = np.einsum("lb,lb->b", positives, hits / np.maximum(hits + alarms, 1))
     with np.errstate(invalid="ignore", divide="ignore"):
-        precision = np.where(n_negative > 0, found / n_positive, np.nan)
-        return np.stack([won / (n_positive * n_negative), precision])
+        return np.stack([won / (n_positive * n_negative), found / n_positive])

@@ -1,0 +1,105 @@
+"""The vectorised bootstrap equals drawing groups, copying their rows and calling the library."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from heads.bootstrap import draw_weights, percentile_interval, replicated
+from heads.metrics import METRICS, score
+from heads.tally import Predictions, Tally
+
+
+@pytest.fixture(params=[0.02, 3.0], ids=["many-ties", "few-ties"])
+def sample(request):
+    rng = np.random.default_rng(3)
+    labels = rng.choice(4, 150, p=[0.6, 0.25, 0.1, 0.05])
+    scores = np.round(rng.dirichlet(np.ones(4), 150) * 100 * request.param) + 0.5 + np.eye(4)[labels]
+    scores = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
+    predicted = np.where(rng.random(150) < 0.2, rng.integers(4, size=150), scores.argmax(axis=1))
+    return Predictions(labels, predicted, scores, 4), rng.integers(100, size=150)
+
+
+def test_equals_copying_rows(sample):
+    predictions, groups = sample
+    weights = draw_weights(groups, replicates=130)  # more than one block
+    fast = replicated([Tally(predictions, weights)], ordinal=True)
+    for b in range(130):
+        rows = np.repeat(np.arange(len(groups)), weights[:, b])
+        slow = score(
+            *(array[rows] for array in (predictions.labels, predictions.predicted, predictions.scores)), 4, True
+        )
+        assert {name: values[b] for name, values in fast.items()} == pytest.approx(slow, abs=2e-6)
+
+
+def test_equals_the_library_with_sample_weights(sample):
+    predictions, groups = sample
+    labels, predicted, scores = predictions.labels, predictions.predicted, predictions.scores
+    weights = draw_weights(groups, replicates=20)
+    fast = replicated([Tally(predictions, weights)], ordinal=True)
+    onehot = np.eye(4)[labels]
+    for b in range(20):
+        weighted = {"sample_weight": weights[:, b].astype(float)}
+        assert fast["accuracy"][b] == pytest.approx(sk.accuracy_score(labels, predicted, **weighted))
+        assert fast["mcc"][b] == pytest.approx(sk.matthews_corrcoef(labels, predicted, **weighted))
+        kappa = sk.cohen_kappa_score(labels, predicted, weights="quadratic", **weighted)
+        assert fast["kappa_quadratic"][b] == pytest.approx(kappa)
+        auroc = sk.roc_auc_score(onehot, scores, average="macro", **weighted)
+        assert fast["auroc_ovr"][b] == pytest.approx(auroc, abs=2e-6)
+        precision = sk.average_precision_score(onehot, scores, average="macro", **weighted)
+        assert fast["auprc_macro"][b] == pytest.approx(precision, abs=2e-6)
+        assert fast["log_loss"][b] == pytest.approx(sk.log_loss(labels, scores, **weighted), abs=2e-6)
+
+
+def test_groups_are_drawn_whole_and_with_replacement():
+    groups = np.array(["b", "a", "b", "c", "a", "b"])
+    weights = draw_weights(groups, replicates=200)
+    assert weights.shape == (6, 200)
+    assert (weights[groups == "b"] == weights[0]).all()
+    assert (weights[[0, 1, 3]].sum(axis=0) == 3).all()
+    assert weights.max() == 3
+    assert weights[:3].mean() == pytest.approx(1, abs=0.15)
+
+
+def test_same_groups_same_replicates_other_seed_others():
+    groups = np.arange(30)
+    assert np.array_equal(draw_weights(groups, 50), draw_weights(groups.copy(), 50))
+    assert not np.array_equal(draw_weights(groups, 50), draw_weights(groups, 50, seed=1))
+
+
+def test_repeats_share_their_weights_and_are_averaged():
+    labels = np.array([0, 1] * 20)
+    right, wrong = (Predictions(labels, predicted, np.eye(2)[labels], 2) for predicted in (labels, 1 - labels))
+    weights = draw_weights(np.arange(40), replicates=100)
+    accuracy = replicated([Tally(right, weights), Tally(wrong, weights)], False, ["accuracy"])["accuracy"]
+    assert accuracy == pytest.approx(np.full(100, 0.5))
+
+
+def test_interval_has_its_nominal_coverage():
+    """Accuracy of predictions that come in groups of four which are right or wrong together."""
+    rng = np.random.default_rng(0)
+    labels, groups = np.zeros(400, int), np.repeat(np.arange(100), 4)
+    weights = draw_weights(groups)
+    covered = 0
+    for _ in range(200):
+        wrong = np.repeat(rng.random(100) < 0.3, 4)
+        predictions = Predictions(labels, wrong.astype(int), np.eye(2)[wrong.astype(int)], 2)
+        low, high = percentile_interval(replicated([Tally(predictions, weights)], False, ["accuracy"])["accuracy"])
+        covered += low <= 0.7 <= high
+    assert 180 <= covered <= 199
+
+
+def test_undefined_replicates_are_left_out_up_to_half():
+    values = np.arange(10.0)
+    values[:5] = np.nan
+    assert percentile_interval(values) == pytest.approx([5.1, 8.9])
+    values[5] = np.nan
+    assert percentile_interval(values) is None
+    assert percentile_interval(np.array([])) is None
+
+
+def test_no_score_metric_without_finite_scores():
+    labels = np.array([0, 1, 0, 1])
+    predictions = Predictions(labels, labels, np.full((4, 2), np.nan), 2)
+    values = replicated([Tally(predictions, draw_weights(np.arange(4), 10))], ordinal=False)
+    for name, record in METRICS.items():
+        assert np.isnan(values[name]).all() == (record.needs == "scores" or record.ordinal_only), name
