@@ -1,9 +1,7 @@
 """The frozen CNNs: one record a row, preprocessing inside."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
-
-Preprocessing = Literal["none", "unit", "caffe", "torch"]
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Backbone:
     name: str
     builder: str
     size: int
-    preprocessing: Preprocessing
+    preprocessing: str
     dim: int
     parameters: int
     weights_file: str

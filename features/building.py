@@ -3,13 +3,14 @@
 Only this module and the engines import Keras, and only inside functions.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from features.backbones import BACKBONES, Preprocessing
+from features.backbones import BACKBONES
 from features.errors import FeatureError
 from features.weights import Weights
 
@@ -34,7 +35,7 @@ class Network:
 
     model: str
     size: int
-    preprocessing: Preprocessing
+    preprocessing: str
     pooling: str
     weights: Weights
 
@@ -60,28 +61,43 @@ def build(network: Network) -> Any:
 
     core = _own_model(network) if network.model not in BACKBONES else _application(network)
     pixels = keras.Input((network.size, network.size, 3), dtype="uint8", name="pixels")
-    x = keras.ops.cast(pixels, keras.config.floatx())
-    x = core(_preprocess(x, network.preprocessing))
+    x = keras.ops.cast(pixels, "float32")
+    x = core(PREPROCESSING[network.preprocessing](x))
     if len(x.shape) == 4:
         pool = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}[network.pooling]
         x = pool()(x)
     return keras.Model(pixels, x, name="embedding")
 
 
-def _preprocess(x: Any, how: Preprocessing) -> Any:
-    """Map pixels 0..255 to what the network was trained on."""
+def _unit(x: Any) -> Any:
+    """Map 0..255 to -1..1."""
     import keras
 
-    if how == "none":
-        return x
-    if how == "caffe":
-        x = keras.ops.flip(x, axis=-1)
-        return keras.layers.Rescaling(1.0, offset=[-mean for mean in CAFFE_MEAN_BGR])(x)
-    if how == "torch":
-        scale = [1 / (255 * deviation) for deviation in IMAGENET_STD]
-        offset = [-mean / deviation for mean, deviation in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)]
-        return keras.layers.Rescaling(scale, offset=offset)(x)
     return keras.layers.Rescaling(1 / 127.5, offset=-1.0)(x)
+
+
+def _caffe(x: Any) -> Any:
+    """Turn RGB into BGR and take off the ImageNet mean."""
+    import keras
+
+    return keras.layers.Rescaling(1.0, offset=[-mean for mean in CAFFE_MEAN_BGR])(keras.ops.flip(x, axis=-1))
+
+
+def _torch(x: Any) -> Any:
+    """Map 0..255 to 0..1, take off the ImageNet mean and divide by the deviation."""
+    import keras
+
+    scale = [1 / (255 * deviation) for deviation in IMAGENET_STD]
+    offset = [-mean / deviation for mean, deviation in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)]
+    return keras.layers.Rescaling(scale, offset=offset)(x)
+
+
+PREPROCESSING: dict[str, Callable[[Any], Any]] = {
+    "none": lambda x: x,
+    "unit": _unit,
+    "caffe": _caffe,
+    "torch": _torch,
+}
 
 
 def _application(network: Network) -> Any:

@@ -134,6 +134,14 @@ def read_header(path: Path) -> Header:
         )
 
 
+def read_about(path: Path) -> dict[str, Any]:
+    """Read the settings of an embedding file only."""
+    with _open(path) as file:
+        if "fingerprint" not in file.attrs:
+            raise damaged(path)
+        return _about(file)
+
+
 def read_vectors(path: Path, start: int, stop: int) -> np.ndarray:
     """Read the vectors of rows ``start`` to ``stop``; float32, shape (stop - start, d)."""
     with _open(path) as file:

@@ -63,6 +63,8 @@ class Run:
         Images embedded by this run.
     bad : dict of str to str
     seconds : float
+        To decode and embed, shared by the runs of one pass.
+    dim : int
     """
 
     network: Network
@@ -75,6 +77,7 @@ class Run:
     computed: int = 0
     bad: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    dim: int = 0
 
     @property
     def file(self) -> Path:
@@ -308,6 +311,7 @@ def _refuse_dead(block: Block, run: Run) -> None:
 def _finish(run: Run, images: ImageSet, stamps: np.ndarray, options: ExtractionOptions) -> None:
     """Put cached and computed vectors into the embedding file."""
     run.bad = {images.ids[index]: reason for index, reason in run.plan.bad.items()}
+    run.dim = run.cached.about["dim"] if run.cached is not None else 0
     if not run.plan.write:
         return
     blocks = list(_blocks(run.plan.work, images, stamps))
@@ -315,11 +319,10 @@ def _finish(run: Run, images: ImageSet, stamps: np.ndarray, options: ExtractionO
     cached_rows = np.flatnonzero(run.plan.source >= 0)
     if run.cached is not None:
         hashes[cached_rows] = run.cached.content_hash[run.plan.source[cached_rows]]
-    dim = None if run.cached is None else run.cached.about["dim"]
     bad = dict(run.plan.bad)
     for number, key, rows in blocks:
         block = run.blocks.load(number, key)
-        hashes[rows], dim = block.hashes, block.vectors.shape[1]
+        hashes[rows], run.dim = block.hashes, block.vectors.shape[1]
         bad.update({int(index): str(reason) for index, reason in zip(rows, block.reasons, strict=True) if reason})
     run.bad = {images.ids[index]: bad[index] for index in sorted(bad)}
     kept = np.array([index for index in range(len(images.ids)) if index not in bad], np.int64)
@@ -342,7 +345,7 @@ def _finish(run: Run, images: ImageSet, stamps: np.ndarray, options: ExtractionO
             "root": str(images.root.resolve()),
             "fingerprint": run.recipe.fingerprint,
             "ordinal": images.ordinal,
-            "dim": dim,
+            "dim": run.dim,
             "weights": run.network.weights.kind,
             "weights_digest": run.network.weights.digest,
             "size": run.network.size,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from features.backbones import BACKBONES, Backbone, Preprocessing
+from features.backbones import BACKBONES, Backbone
 from features.building import Network
 from features.errors import FeatureError
 from features.recipe import Recipe
@@ -32,7 +32,7 @@ class NetworkOptions:
 
     weights: Sequence[str] = ("imagenet",)
     size: int | None = None
-    preprocessing: Preprocessing | None = None
+    preprocessing: str | None = None
     pooling: str = "avg"
     seed: int = 0
 

@@ -1,0 +1,5 @@
+"""``python -m pipeline`` is ``headroom``."""
+
+from pipeline.commands import main
+
+main()

@@ -1,0 +1,134 @@
+"""``headroom extract``: images to embeddings, once."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from pipeline.console import COULD_NOT, UsageError, command, progress, say, stop, write_json
+from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Jobs, Json, Seed, cores
+
+if TYPE_CHECKING:
+    from features.extraction import Run
+
+
+Engine = Literal["auto", "openvino", "keras"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Pooling = Literal["avg", "max"]
+Pixels = Literal["none", "unit", "caffe", "torch"]
+
+
+@command
+def extract(
+    model: Annotated[
+        list[str],
+        typer.Option(help="Backbone (see 'headroom models'), wildcard or .keras file; repeat for several in one pass."),
+    ],
+    dataset: Annotated[str, typer.Option(help="Name (see 'headroom datasets') or folder.")],
+    weights: Annotated[
+        list[str], typer.Option(help="imagenet, random, or a Keras weights file; once for all models or once each.")
+    ] = ["imagenet"],  # noqa: B006
+    labels: Annotated[Path | None, typer.Option(help="CSV file with one image a row.")] = None,
+    image_column: Annotated[str | None, typer.Option(help="Column with the image names; default: recognised.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Column with the labels; default: recognised.")] = None,
+    group_column: Annotated[str | None, typer.Option(help="Column with the patients; default: recognised.")] = None,
+    group_pattern: Annotated[
+        str | None, typer.Option(help="Regular expression; its first group in a file's path is the patient.")
+    ] = None,
+    ordinal: Annotated[bool, typer.Option("--ordinal", help="The classes are ordered grades.")] = False,
+    name: Annotated[str | None, typer.Option(help="Keep the data set under this name.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the input in pixels; default: the backbone's own.")] = None,
+    pooling: Annotated[Pooling, typer.Option(help="How feature maps become vectors.")] = "avg",
+    preprocessing: Annotated[
+        Pixels | None, typer.Option(help="For a .keras file of your own that does not rescale inside.")
+    ] = None,
+    engine: Annotated[Engine, typer.Option(help="auto: Keras on a GPU, OpenVINO on a CPU.")] = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="auto: reduced where the hardware has it and vectors stay within 2 %.")
+    ] = "auto",
+    max_bad: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of unreadable images that is still no error.")
+    ] = 0.01,
+    data_dir: DataDir = DEFAULT_DATA,
+    cache: Cache = DEFAULT_CACHE,
+    jobs: Jobs = 0,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Turn images into pooled embeddings of frozen CNNs, once; what is cached is not computed again."""
+    import time
+
+    from features.backbones import BACKBONES
+    from features.engines import choose_engine
+    from features.extraction import ExtractionOptions
+    from features.extraction import extract as run_extraction
+    from features.imageset import Columns
+    from features.networks import NetworkOptions, plan_networks
+    from pipeline.locating import locate
+    from pipeline.naming import pick
+
+    began = time.perf_counter()
+    models = [
+        row for asked in model for row in ([asked] if asked.endswith(".keras") else pick("model", [asked], BACKBONES))
+    ]
+    if len(weights) > 1 and len(weights) != len(models):
+        got = f"{len(models)} models and {len(weights)} times --weights"
+        raise UsageError(got, "give --weights once, or once each")
+    images = locate(
+        dataset,
+        data_dir,
+        name=name,
+        labels=labels,
+        columns=Columns(image_column, label_column, group_column),
+        pattern=group_pattern,
+        ordinal=ordinal,
+    )
+    for note in images.notes:
+        say(f"note: {note}")
+    network_options = NetworkOptions(weights, size, preprocessing, pooling, seed)
+    networks = plan_networks(models, network_options)
+    options = ExtractionOptions(choose_engine(engine), precision, jobs or cores())
+    with progress() as show:
+        runs = run_extraction(images, networks, options, cache, show, say)
+    reports = [_report(run, len(images.ids)) for run in runs]
+    if json:
+        write_json({"dataset": images.name, "runs": reports})
+    else:
+        for row in reports:
+            typer.echo(_line(row))
+        typer.echo(f"{images.name}: {len(images.ids):,} images in {time.perf_counter() - began:.1f} s")
+    bad = {path: reason for run in runs for path, reason in run.bad.items()}
+    for path, reason in list(bad.items())[:10]:
+        say(f"unreadable: {path}: {reason}")
+    if len(bad) > 10:
+        say(f"unreadable: and {len(bad) - 10:,} more (all of them with --json)")
+    if len(bad) > max_bad * len(images.ids):
+        got = f"{len(bad):,} of {len(images.ids):,} images could not be read; more than --max-bad {max_bad:g}"
+        stop(got, "mend or remove them, or allow more; the embeddings of the others are kept", COULD_NOT)
+
+
+def _report(run: "Run", images: int) -> dict[str, Any]:
+    """Return a run in the form that ``--json`` promises."""
+    return {
+        "model": run.recipe.model,
+        "dim": run.dim,
+        "images": images,
+        "computed": run.computed,
+        "reused": images - run.computed - len(run.bad),
+        "bad": [{"path": path, "reason": reason} for path, reason in run.bad.items()],
+        "seconds": round(run.seconds, 3),
+        "images_per_second": round(run.computed / run.seconds, 1) if run.seconds else None,
+        "engine": run.about.get("engine"),
+        "precision": run.recipe.precision,
+        "precision_error": run.about.get("precision_error"),
+        "weights": run.network.weights.kind,
+        "file": str(run.file),
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    """Say in one line what became of a run."""
+    speed = f" at {row['images_per_second']:,.0f} images/s" if row["images_per_second"] else ""
+    random = ", RANDOM weights" if row["weights"] == "random" else ""
+    counts = f"{row['computed']:,} computed{speed}, {row['reused']:,} reused, {len(row['bad']):,} unreadable"
+    return f"{row['model']}: {counts} ({row['dim']}-d, {row['engine']} {row['precision']}{random})"

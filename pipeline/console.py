@@ -1,0 +1,130 @@
+"""What a user sees: lines and progress on stderr, one JSON object on stdout, errors in two lines, exit codes."""
+
+import errno
+import functools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import typer
+
+COULD_NOT, WRONG_USE, INTERRUPTED = 1, 2, 130
+PLAIN_PROGRESS_SECONDS = 30
+
+_OS_REMEDIES = {
+    errno.ENOSPC: "free some space and run again: what was finished is kept",
+    errno.EDQUOT: "free some space and run again: what was finished is kept",
+    errno.EACCES: "allow it, or name another place with --cache or --output",
+    errno.EPERM: "allow it, or name another place with --cache or --output",
+    errno.EROFS: "name another place with --cache or --output",
+}
+
+
+class UsageError(Exception):
+    """The command was used wrongly; says what was got and what to do."""
+
+    def __init__(self, got: str, remedy: str) -> None:
+        super().__init__(got)
+        self.got = got
+        self.remedy = remedy
+
+
+def say(text: str) -> None:
+    """Write one line for the user to stderr."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def write_json(value: Any) -> None:
+    """Write the one machine-readable object to stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def stop(got: str, remedy: str, code: int) -> NoReturn:
+    """Say what was got and what to do, and leave."""
+    say(f"error: {' '.join(got.split())}")
+    say(f"   do: {' '.join(remedy.split())}")
+    raise typer.Exit(code)
+
+
+def command(function: Callable) -> Callable:
+    """Make a function a command: whatever it raises becomes two lines and an exit code, never a traceback."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except typer.Exit:
+            raise
+        except UsageError as error:
+            stop(error.got, error.remedy, WRONG_USE)
+        except KeyboardInterrupt:
+            stop("interrupted", "run the same command again to go on: what was finished is kept", INTERRUPTED)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(COULD_NOT) from None
+        except Exception as error:
+            if os.environ.get("HEADROOM_DEBUG"):
+                raise
+            stop(*_explained(error), COULD_NOT)
+
+    return wrapped
+
+
+def _explained(error: Exception) -> tuple[str, str]:
+    """Return what was got and what to do for any exception."""
+    if hasattr(error, "got") and hasattr(error, "remedy"):
+        return error.got, error.remedy
+    if isinstance(error, OSError) and error.errno is not None:
+        got = f"{error.filename or 'the disk'}: {os.strerror(error.errno).lower()}"
+        return got, _OS_REMEDIES.get(error.errno, "check the path and try again")
+    if isinstance(error, MemoryError):
+        return "not enough memory", "use fewer --jobs, or --reduce pca:N"
+    got = f"something that headroom did not expect ({type(error).__name__}: {str(error)[:200] or 'no message'})"
+    return got, "set HEADROOM_DEBUG=1 and run again for the details, and report them; what was finished is kept"
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Callable[[int, int, str], None]]:
+    """Show progress on stderr: a bar on a terminal, a line now and then elsewhere.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing.
+
+    Yields
+    ------
+    callable
+        To be called with the number done, the number in all, and what is under way.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield _silent if quiet else _LineProgress()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, visible=False)
+        yield lambda done, total, text: bar.update(task, completed=done, total=total, description=text, visible=True)
+
+
+def _silent(done: int, total: int, text: str) -> None:
+    """Show nothing."""
+
+
+class _LineProgress:
+    """A line now and then, for logs."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        if time.monotonic() - self._last >= PLAIN_PROGRESS_SECONDS:
+            self._last = time.monotonic()
+            say(f"{text}: {done:,} of {total:,}")

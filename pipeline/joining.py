@@ -1,0 +1,169 @@
+"""From embedding files in the cache to the problems of stage two."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from features.embeddings import Embeddings, read_about, read_embeddings
+from features.errors import FeatureError
+from heads.folds import union_groups
+from heads.problem import Problem
+from pipeline.console import UsageError
+from pipeline.naming import pick, unknown
+
+FUSION = "+"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An embedding file in the cache."""
+
+    dataset: str
+    model: str
+    fingerprint: str
+    path: Path
+
+
+def stored_embeddings(cache: Path) -> tuple[list[Stored], list[str]]:
+    """List the embedding files of a cache, the newest of each data set and model first.
+
+    Parameters
+    ----------
+    cache : Path
+
+    Returns
+    -------
+    stored : list of Stored
+        Ordered by data set and model.
+    unreadable : list of str
+        A line for each file that is damaged.
+    """
+    files = sorted((cache / "embeddings").glob("*/*.h5"), key=lambda path: -path.stat().st_mtime_ns)
+    found, unreadable = [], []
+    for path in files:
+        try:
+            about = read_about(path)
+        except FeatureError as error:
+            unreadable.append(f"{error.got}: {error.remedy}")
+            continue
+        found.append(Stored(about["dataset"], about["model"], about["fingerprint"], path))
+    return sorted(found, key=lambda item: (item.dataset, item.model)), unreadable
+
+
+def plan_problems(
+    stored: list[Stored], datasets: Iterable[str], models: Iterable[str]
+) -> list[tuple[str, str, tuple[Stored, ...]]]:
+    """Say which problems are asked for: data set, model, and the files that make it.
+
+    Parameters
+    ----------
+    stored : list of Stored
+    datasets : iterable of str
+        Names or wildcards; none: all.
+    models : iterable of str
+        Names or wildcards; ``a+b`` joins the vectors of two models; ``a@fingerprint`` picks one of several files.
+
+    Returns
+    -------
+    list of (str, str, tuple of Stored)
+
+    Raises
+    ------
+    UsageError
+        Nothing is stored, or a name fits nothing.
+    """
+    if not stored:
+        got = "the cache holds no embeddings"
+        raise UsageError(got, "run extract first, or name another --cache")
+    known_sets = list(dict.fromkeys(item.dataset for item in stored))
+    wanted_sets = pick("data set", list(datasets) or ["all"], known_sets)
+    wanted_models = list(models) or ["all"]
+    problems = []
+    for dataset in wanted_sets:
+        here: dict[str, Stored] = {}
+        exact: dict[str, Stored] = {}
+        for item in stored:
+            if item.dataset == dataset:
+                here.setdefault(item.model, item)
+                exact[f"{item.model}@{item.fingerprint[:8]}"] = item
+        for asked in wanted_models:
+            if FUSION in asked:
+                parts = tuple(_one(part, here, exact) for part in asked.split(FUSION))
+                problems.append((dataset, asked, parts))
+            elif "@" in asked:
+                problems.append((dataset, asked, (_one(asked, here, exact),)))
+            else:
+                problems += [(dataset, model, (here[model],)) for model in pick("stored model", [asked], here)]
+    return list(dict.fromkeys(problems))
+
+
+def load_problem(dataset: str, model: str, files: tuple[Stored, ...]) -> Problem:
+    """Read the embeddings of a problem and find its groups.
+
+    Rows of one group share a patient or have identical content. Where several models are joined, images that one of
+    them lacks are left out.
+
+    Parameters
+    ----------
+    dataset, model : str
+    files : tuple of Stored
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    FeatureError
+        A file is damaged, or the files have no image in common.
+    """
+    parts = [read_embeddings(file.path) for file in files]
+    first = parts[0]
+    if len(parts) == 1:
+        vectors, rows = first.vectors, np.arange(len(first.ids))
+    else:
+        vectors, rows = _fused(parts, model)
+    labels, ids, groups = first.labels[rows], first.ids[rows], first.groups[rows]
+    hashes, split = first.content_hash[rows], first.split[rows]
+    digest = hashlib.sha256("|".join((dataset, model, *(part.fingerprint for part in parts))).encode())
+    for column in (labels.astype(np.int64), *(np.char.encode(text, "utf-8") for text in (ids, groups, hashes, split))):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    digest.update(repr((first.classes, bool(first.about["ordinal"]))).encode())
+    return Problem(
+        dataset=dataset,
+        model=model,
+        vectors=vectors,
+        labels=labels,
+        classes=first.classes,
+        ids=ids,
+        groups=union_groups(groups, hashes),
+        split=split,
+        ordinal=bool(first.about["ordinal"]),
+        fingerprint=digest.hexdigest(),
+    )
+
+
+def _one(name: str, here: dict[str, Stored], exact: dict[str, Stored]) -> Stored:
+    """Return the one stored file that a name stands for."""
+    found = here.get(name) or exact.get(name)
+    if found is None:
+        got = "stored model"
+        raise unknown(got, name, [*here, *exact])
+    return found
+
+
+def _fused(parts: list[Embeddings], model: str) -> tuple[np.ndarray, np.ndarray]:
+    """Join the vectors of the images that all parts have; return them and their rows in the first part."""
+    where = [
+        {(name, digest): row for row, (name, digest) in enumerate(zip(part.ids, part.content_hash, strict=True))}
+        for part in parts
+    ]
+    common = [key for key in where[0] if all(key in rows for rows in where[1:])]
+    if not common:
+        got = f"the embeddings of {model} have no image in common"
+        raise FeatureError(got, "run extract for all of them on the same images")
+    rows = [np.array([index[key] for key in common]) for index in where]
+    return np.hstack([part.vectors[row] for part, row in zip(parts, rows, strict=True)]), rows[0]

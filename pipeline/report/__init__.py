@@ -1,0 +1,1 @@
+"""The report: collected once, rendered in every form."""
