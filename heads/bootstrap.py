@@ -91,39 +91,10 @@ def replicated(repeats: Sequence[Tally], ordinal: bool, names: Iterable[str] = t
     names = tuple(names)
     n_replicates = repeats[0].weights.shape[1]
     blocks = [
-        averaged([_block(tally, slice(start, start + BLOCK)) for tally in repeats], ordinal, names)
+        evaluate([_block(tally, slice(start, start + BLOCK)) for tally in repeats], ordinal, names)
         for start in range(0, n_replicates, BLOCK)
     ]
     return {name: np.concatenate([block[name] for block in blocks]) for name in names}
-
-
-def averaged(repeats: Sequence[Tally], ordinal: bool, names: Iterable[str] = tuple(METRICS)) -> dict[str, np.ndarray]:
-    """Compute metrics of each repeat of a cross-validation and average them.
-
-    Parameters
-    ----------
-    repeats : sequence of Tally
-        The predictions of each repeat under the same b sets of weights.
-    ordinal : bool
-    names : iterable of str
-        Keys of `METRICS`.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (b,)
-        NaN where a metric is undefined in a repeat.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from heads.tally import Predictions
-    >>> labels, scores = np.array([0, 1]), np.eye(2)
-    >>> right, wrong = (Tally.once(Predictions(labels, predicted, scores, 2)) for predicted in ([0, 1], [1, 0]))
-    >>> averaged([right, wrong], False, ["accuracy"])
-    {'accuracy': array([0.5])}
-    """
-    values = [evaluate(tally, ordinal, names) for tally in repeats]
-    return {name: np.mean([value[name] for value in values], axis=0) for name in values[0]}
 
 
 def _block(tally: Tally, replicates: slice) -> Tally:

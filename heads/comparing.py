@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from heads.bootstrap import averaged, replicated
-from heads.cell import Cell
-from heads.metrics import METRICS, score
+from heads.bootstrap import replicated
+from heads.cell import Cell, FoldScores
+from heads.metrics import METRICS, evaluate, score
 from heads.pooling import Problems, pooled, resampled
 from heads.results import ProblemInfo
 from heads.statistics import ROPE, PairedResult, corrected_t, holm, paired_bootstrap
@@ -48,7 +48,7 @@ def _by_fold(cell: Cell, problem: ProblemInfo, names: Sequence[str]) -> Values:
     """Metrics of each fold."""
     folds = [
         score(fold.labels, fold.predicted, fold.scores, fold.scores.shape[1], problem.ordinal, names)
-        for fold in cell.folds
+        for fold in sorted(cell.folds, key=_place)
     ]
     return {name: np.array([fold[name] for fold in folds], float) for name in names}  # None becomes NaN
 
@@ -56,7 +56,7 @@ def _by_fold(cell: Cell, problem: ProblemInfo, names: Sequence[str]) -> Values:
 def _by_replicate(cell: Cell, problem: ProblemInfo, names: Sequence[str]) -> Values:
     """Metrics of the test set, then those of each bootstrap replicate of it."""
     repeats = pooled(cell)
-    observed = averaged([Tally.once(predictions) for _, predictions in repeats], problem.ordinal, names)
+    observed = evaluate([Tally.once(predictions) for _, predictions in repeats], problem.ordinal, names)
     replicates = replicated(resampled(repeats, problem), problem.ordinal, names)
     return {name: np.concatenate([observed[name], replicates[name]]) for name in names}
 
@@ -221,10 +221,12 @@ def _obstacle(cell: Cell, baseline: Cell | None) -> str:
 
 
 def _same_rows(cell: Cell, baseline: Cell) -> bool:
-    """Whether both tested the same images, fold by fold."""
-    tested, of_baseline = (
-        {(fold.repeat, fold.fold): fold.rows for fold in either.folds} for either in (cell, baseline)
+    """Whether both tested the same images, fold by fold, and no synthetic ones."""
+    tested, of_baseline = ({_place(fold): fold.rows for fold in either.folds} for either in (cell, baseline))
+    return tested.keys() == of_baseline.keys() and all(
+        rows.min(initial=0) >= 0 and np.array_equal(rows, of_baseline[place]) for place, rows in tested.items()
     )
-    return list(tested) == list(of_baseline) and all(
-        rows.min(initial=0) >= 0 and np.array_equal(rows, of_baseline[fold]) for fold, rows in tested.items()
-    )
+
+
+def _place(fold: FoldScores) -> tuple[int, int]:
+    return fold.repeat, fold.fold

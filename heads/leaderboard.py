@@ -1,18 +1,17 @@
 """Every fitted cell as one row: its metrics and their intervals."""
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from heads.bootstrap import averaged, percentile_interval, replicated
+from heads.bootstrap import percentile_interval, replicated
 from heads.cell import Cell
-from heads.metrics import number
+from heads.metrics import evaluate, number
 from heads.pooling import Problems, pooled, resampled
 from heads.results import ProblemInfo
 from heads.tally import Tally
 
 
-def leaderboard(cells: Iterable[Cell], problem_info: Problems, jobs: int = 2) -> list[dict[str, Any]]:
+def leaderboard(cells: Iterable[Cell], problem_info: Problems) -> list[dict[str, Any]]:
     """Compute the metrics of every fitted cell.
 
     Parameters
@@ -21,31 +20,28 @@ def leaderboard(cells: Iterable[Cell], problem_info: Problems, jobs: int = 2) ->
         Those that failed are passed over.
     problem_info : mapping of str to ProblemInfo
         By fingerprint; labels, groups, ids, classes and whether they are ordinal.
-    jobs : int
-        Threads.
 
     Returns
     -------
     list of dict
         ``dataset``, ``model``, ``head``, ``balance``, ``protocol``, ``n`` (predicted cases), ``metrics`` and
         ``intervals`` (95 %, bootstrap clustered by group). Each metric is that of the pooled out-of-fold predictions
-        of one repeat, averaged over the repeats; None where it is undefined. Ordered by data set and protocol, the
-        highest macro recall first.
+        of one repeat, averaged over the repeats; None where it is undefined. An interval of the calibration error may
+        lie above it, since resampling adds noise to every bin. Ordered by data set and protocol, the highest macro
+        recall first.
 
     Examples
     --------
     >>> leaderboard([], {})
     []
     """
-    fitted = [cell for cell in cells if cell.status == "fitted"]
-    with ThreadPoolExecutor(jobs) as threads:
-        rows = list(threads.map(lambda cell: _row(cell, problem_info[cell.problem]), fitted))
+    rows = [_row(cell, problem_info[cell.problem]) for cell in cells if cell.status == "fitted"]
     return sorted(rows, key=lambda row: (row["dataset"], row["protocol"], -(row["metrics"]["recall_macro"] or 0.0)))
 
 
 def _row(cell: Cell, problem: ProblemInfo) -> dict[str, Any]:
     repeats = pooled(cell)
-    values = averaged([Tally.once(predictions) for _, predictions in repeats], problem.ordinal)
+    values = evaluate([Tally.once(predictions) for _, predictions in repeats], problem.ordinal)
     replicates = replicated(resampled(repeats, problem), problem.ordinal)
     return {
         "dataset": cell.dataset,

@@ -4,7 +4,7 @@ A class that no case has is left out of every mean over classes; what is undefin
 all cases are of one class, a score metric where a score is not finite) is None, never NaN.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -134,11 +134,7 @@ def _ece(tally: Tally) -> np.ndarray:
 METRICS: dict[str, MetricRecord] = {
     "accuracy": MetricRecord("accuracy", True, CONFUSION, "Share of cases whose predicted class is right.", _accuracy),
     "balanced_accuracy": MetricRecord(
-        "balanced accuracy",
-        True,
-        CONFUSION,
-        "Mean recall over classes; another name of macro recall.",
-        _macro(_recalls),
+        "balanced accuracy", True, CONFUSION, "Another name of macro recall.", _macro(_recalls)
     ),
     "recall_macro": MetricRecord(
         "macro recall", True, CONFUSION, "Mean over classes of TP / (TP + FN), the sensitivity.", _macro(_recalls)
@@ -147,11 +143,7 @@ METRICS: dict[str, MetricRecord] = {
         "macro specificity", True, CONFUSION, "Mean over classes of one-vs-rest TN / (TN + FP).", _macro(_specificities)
     ),
     "precision_macro": MetricRecord(
-        "macro precision",
-        True,
-        CONFUSION,
-        "Mean over classes of TP / (TP + FP), 0 if never predicted.",
-        _macro(_precisions),
+        "macro precision", True, CONFUSION, "Mean over classes of TP / (TP + FP); 0 without any.", _macro(_precisions)
     ),
     "f1_macro": MetricRecord(
         "macro F1", True, CONFUSION, "Mean over classes of 2 TP / (2 TP + FP + FN).", _macro(_f1s)
@@ -187,39 +179,38 @@ PER_CLASS: dict[str, tuple[str, PerClass]] = {
 }
 
 
-def evaluate(tally: Tally, ordinal: bool, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
-    """Compute metrics for every replicate of a tally.
+def evaluate(repeats: Sequence[Tally], ordinal: bool, names: Iterable[str] = tuple(METRICS)) -> dict[str, np.ndarray]:
+    """Compute metrics for every replicate of a tally, averaged over the repeats of a cross-validation.
 
     Parameters
     ----------
-    tally : Tally
-        Predictions under b sets of case weights.
+    repeats : sequence of Tally
+        The predictions of each repeat, under as many sets of case weights (b).
     ordinal : bool
         Whether the classes are ordered.
-    names : iterable of str, optional
-        Metrics to compute; all by default.
+    names : iterable of str
+        Keys of `METRICS`.
 
     Returns
     -------
     dict of str to ndarray, shape (b,)
-        NaN where a metric is undefined.
+        NaN where a metric is undefined in a repeat.
 
     Examples
     --------
     >>> import numpy as np
     >>> predictions = Predictions(np.array([0, 1, 1]), np.array([0, 1, 0]), np.eye(2)[[0, 1, 0]], 2)
     >>> weights = np.array([[1.0, 2.0], [1.0, 1.0], [1.0, 0.0]])
-    >>> evaluate(Tally(predictions, weights), False, ["accuracy"])["accuracy"].round(3)
+    >>> evaluate([Tally(predictions, weights)], False, ["accuracy"])["accuracy"].round(3)
     array([0.667, 1.   ])
     """
-    undefined = np.full(tally.weights.shape[1], np.nan)
-    usable = tally.predictions.scores_usable
+    return {name: np.mean([_value(METRICS[name], tally, ordinal) for tally in repeats], axis=0) for name in names}
 
-    def value(record: MetricRecord) -> np.ndarray:
-        applies = (ordinal or not record.ordinal_only) and (usable or record.needs == CONFUSION)
-        return record.compute(tally) if applies else undefined
 
-    return {name: value(METRICS[name]) for name in names or METRICS}
+def _value(record: MetricRecord, tally: Tally, ordinal: bool) -> np.ndarray:
+    """The metric where it applies, else NaN."""
+    applies = (ordinal or not record.ordinal_only) and (tally.predictions.scores_usable or record.needs == CONFUSION)
+    return record.compute(tally) if applies else np.full(tally.weights.shape[1], np.nan)
 
 
 def score(
@@ -228,7 +219,7 @@ def score(
     scores: np.ndarray,
     n_classes: int,
     ordinal: bool,
-    names: Iterable[str] | None = None,
+    names: Iterable[str] = tuple(METRICS),
 ) -> dict[str, float | None]:
     """Compute the metrics of one set of predictions.
 
@@ -241,8 +232,8 @@ def score(
     n_classes : int
     ordinal : bool
         Whether the classes are ordered; quadratic weighted kappa is None where they are not.
-    names : iterable of str, optional
-        Keys of `METRICS`; all by default.
+    names : iterable of str
+        Keys of `METRICS`.
 
     Returns
     -------
@@ -257,7 +248,7 @@ def score(
     >>> score(labels, predicted, np.eye(3)[predicted], 3, ordinal=True, names=["accuracy", "recall_macro"])
     {'accuracy': 0.75, 'recall_macro': 0.6666666666666666}
     """
-    values = evaluate(Tally.once(Predictions(labels, predicted, scores, n_classes)), ordinal, names)
+    values = evaluate([Tally.once(Predictions(labels, predicted, scores, n_classes))], ordinal, names)
     return {name: number(value[0]) for name, value in values.items()}
 
 

@@ -28,7 +28,7 @@ class Predictions:
     scores: np.ndarray
     n_classes: int
 
-    @property
+    @cached_property
     def scores_usable(self) -> bool:
         """Whether every score is a finite number."""
         return bool(np.isfinite(self.scores).all())
@@ -125,6 +125,6 @@ def _auroc_and_precision(sums: np.ndarray, total: np.ndarray) -> np.ndarray:
     n_positive = hits[-1].astype(np.float64)
     n_negative = total - n_positive
     won = np.einsum("lb,lb->b", positives, n_negative - alarms + tied / 2)
-    found = np.einsum("lb,lb->b", positives, hits / np.maximum(hits + alarms, 1))
+    found = np.einsum("lb,lb->b", positives, hits / np.maximum(hits + alarms, 1), dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.stack([won / (n_positive * n_negative), found / n_positive])

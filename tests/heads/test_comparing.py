@@ -81,6 +81,11 @@ def test_identical_predictions_are_equivalent(cells, problem):
         assert (row["difference"], row["p"], row["p_equivalent"]) == (0, 1, 1)
 
 
+def test_the_order_in_which_folds_are_stored_does_not_matter(cells, problem):
+    shuffled = dataclasses.replace(cells[1], folds=cells[1].folds[::-1])
+    assert comparisons([cells[0], shuffled], {"p": problem}) == comparisons(cells[:2], {"p": problem})
+
+
 def test_metrics_undefined_for_the_problem_are_left_out():
     unordered = make_problem(ordinal=False)
     cells = [make_cell(unordered), make_cell(unordered, balance="smote")]
