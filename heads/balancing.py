@@ -30,8 +30,10 @@ class BalancerRecord:
         Training images that every class to be enlarged must have.
     weighted : bool
         Whether the head gets balanced class weights.
+    threshold : bool
+        Whether the head's decision is moved by thresholds fitted on inner out-of-fold scores.
     views : bool
-        Whether it uses the embeddings of augmented views.
+        Whether embeddings of augmented views are added to the training part.
     """
 
     name: str
@@ -42,6 +44,7 @@ class BalancerRecord:
     seeded: bool = True
     least: int = 1
     weighted: bool = False
+    threshold: bool = False
     views: bool = False
 
 
@@ -52,6 +55,24 @@ _RECORDS = (
         title="class weights",
         note="errors on a class weigh as much as the class is rare; no image is added or removed",
         weighted=True,
+    ),
+    BalancerRecord(
+        name="threshold",
+        title="thresholds",
+        note="no image is added or removed: offsets a class, or cut points where classes are grades",
+        threshold=True,
+    ),
+    BalancerRecord(
+        name="augment",
+        title="augmented views",
+        note="embeddings of flipped, rotated and zoomed minority images (extract --views N)",
+        views=True,
+    ),
+    BalancerRecord(
+        name="random-under",
+        title="random under-sampling",
+        note="as many images a class as the rarest has",
+        sampler="imblearn.under_sampling:RandomUnderSampler",
     ),
     BalancerRecord(
         name="random-over",
@@ -74,6 +95,20 @@ _RECORDS = (
         least=6,
     ),
     BalancerRecord(
+        name="svm-smote",
+        title="SVM-SMOTE",
+        note="SMOTE from the support vectors of minority classes",
+        sampler="imblearn.over_sampling:SVMSMOTE",
+        least=6,
+    ),
+    BalancerRecord(
+        name="kmeans-smote",
+        title="k-means SMOTE",
+        note="SMOTE inside clusters that minority images dominate",
+        sampler="imblearn.over_sampling:KMeansSMOTE",
+        least=6,
+    ),
+    BalancerRecord(
         name="adasyn",
         title="ADASYN",
         note="more synthetic points where a minority image lies among others",
@@ -93,6 +128,21 @@ _RECORDS = (
         note="SMOTE, then points that disagree with their 3 nearest are removed",
         sampler="imblearn.combine:SMOTEENN",
         least=6,
+    ),
+    BalancerRecord(
+        name="tomek-links",
+        title="Tomek links",
+        note="majority images whose nearest neighbour is of another class, and mutually so, are removed",
+        sampler="imblearn.under_sampling:TomekLinks",
+        seeded=False,
+    ),
+    BalancerRecord(
+        name="near-miss",
+        title="NearMiss-1",
+        note="of larger classes only the images nearest to the rarest class are kept",
+        sampler="imblearn.under_sampling:NearMiss",
+        seeded=False,
+        least=3,
     ),
 )
 
@@ -128,6 +178,8 @@ def resample(record: BalancerRecord, part: Part, *, seed: int = 0) -> tuple[np.n
     array([6, 6])
     """
     vectors, labels, classes = part.vectors, part.labels, part.classes
+    if record.views:
+        return _add_views(part, seed)
     if not record.sampler:
         return vectors, labels
     counts = np.bincount(labels, minlength=len(classes))
@@ -147,3 +199,21 @@ def resample(record: BalancerRecord, part: Part, *, seed: int = 0) -> tuple[np.n
             got = f"{record.title} removed every training image of class {name!r}"
             raise HeadError(got, "use another --balance for this data set")
     return more_vectors.astype(np.float32, copy=False), more_labels.astype(np.int64, copy=False)
+
+
+def _add_views(part: Part, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Views of minority images up to equal class counts; each view is taken once before any is taken twice."""
+    if part.views is None:
+        got = "there are no augmented views of these images"
+        raise HeadError(got, "run extract --views N first")
+    random = np.random.default_rng(seed)
+    counts = np.bincount(part.labels, minlength=len(part.classes))
+    vectors, labels = [part.vectors], [part.labels]
+    for label in np.flatnonzero(counts):
+        views = part.views[part.labels == label].reshape(-1, part.vectors.shape[1])
+        missing = counts.max() - counts[label]
+        rounds = -(-missing // len(views))
+        order = random.permuted(np.tile(np.arange(len(views)), (rounds, 1)), axis=1).ravel()
+        vectors.append(views[order[:missing]])
+        labels.append(np.full(missing, label))
+    return np.concatenate(vectors), np.concatenate(labels)

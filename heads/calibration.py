@@ -1,13 +1,13 @@
 """Probabilities from whatever a head puts out."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
 
 FLOOR = 1e-6  # smallest probability a head's own output is trusted with
-PRIOR = 1.0  # weight of the pull towards "leave the outputs as they are", in images
 
 
 def margins(estimator: Any, vectors: np.ndarray) -> np.ndarray:
@@ -29,48 +29,47 @@ def margins(estimator: Any, vectors: np.ndarray) -> np.ndarray:
     return decision if decision.ndim == 2 else np.column_stack([-decision / 2, decision / 2])
 
 
-def fit_calibration(outputs: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-    """Temperature and class offsets that make held-out outputs probabilities.
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Map from outputs to class probabilities: a softmax, after a fitted linear map where there is one."""
 
-    The map is ``softmax(slope * outputs + offsets)``, fitted by maximum likelihood with a weak pull towards slope 1
-    and offsets 0, so that a class without held-out images stays where it was. Temperature with class offsets is the
-    bias-corrected temperature scaling of Alexandari, Kundaje and Shrikumar (ICML 2020); with two classes it is
-    Platt's sigmoid.
+    map: LogisticRegression | None = None
+
+    def __call__(self, outputs: np.ndarray) -> np.ndarray:
+        """Class probabilities, shape (n, k), of outputs from ``margins``, shape (n, k)."""
+        plain = softmax(outputs, axis=1)
+        if self.map is None:
+            return plain
+        unseen = np.setdiff1d(np.arange(outputs.shape[1]), self.map.classes_)
+        left = 1.0 - plain[:, unseen].sum(axis=1, keepdims=True)
+        plain[:, self.map.classes_] = left * self.map.predict_proba(outputs)
+        return plain
+
+
+def fit_calibration(outputs: np.ndarray, labels: np.ndarray) -> Calibration:
+    """Fit the map on images that the head has not seen and that were never resampled.
+
+    The map is a multinomial logistic regression on the outputs: Platt's sigmoid with two classes, Dirichlet
+    calibration (Kull et al., NeurIPS 2019) where the outputs are log-probabilities. Fitted at the true class
+    frequencies, it also undoes the shift that resampling puts into a head's outputs. A class without held-out images
+    keeps the share that the plain softmax gives it.
 
     Parameters
     ----------
     outputs : ndarray, shape (n, k)
-        From ``margins``, on images that the head has not seen.
+        From ``margins``.
     labels : ndarray of int64, shape (n,)
+        Of at least two classes.
 
     Returns
     -------
-    slope : float
-    offsets : ndarray of float64, shape (k,)
+    Calibration
 
     Examples
     --------
     >>> outputs = np.array([[2.0, -2.0], [2.0, -2.0], [2.0, -2.0], [-2.0, 2.0]] * 50)
-    >>> slope, offsets = fit_calibration(outputs, np.array([0, 0, 1, 1] * 50))
-    >>> apply_calibration(outputs[:1], slope, offsets).round(1)
+    >>> calibration = fit_calibration(outputs, np.array([0, 0, 1, 1] * 50))
+    >>> calibration(outputs[:1]).round(1)
     array([[0.7, 0.3]])
     """
-    classes = outputs.shape[1]
-    truth = np.eye(classes)[labels]
-
-    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        log_slope, offsets = parameters[0], parameters[1:]
-        slope = np.exp(log_slope)
-        log_probabilities = log_softmax(slope * outputs + offsets, axis=1)
-        error = np.exp(log_probabilities) - truth
-        value = -np.sum(truth * log_probabilities) + PRIOR / 2 * np.sum(parameters**2)
-        gradient = np.concatenate([[slope * np.sum(error * outputs)], error.sum(axis=0)]) + PRIOR * parameters
-        return value, gradient
-
-    fitted = minimize(loss, np.zeros(classes + 1), jac=True, method="L-BFGS-B", bounds=[(-7, 7)] * (classes + 1)).x
-    return float(np.exp(fitted[0])), fitted[1:]
-
-
-def apply_calibration(outputs: np.ndarray, slope: float, offsets: np.ndarray) -> np.ndarray:
-    """Class probabilities, shape (n, k), of outputs under a fitted calibration."""
-    return softmax(slope * outputs + offsets, axis=1)
+    return Calibration(LogisticRegression(max_iter=1000).fit(outputs, labels))

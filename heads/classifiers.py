@@ -30,7 +30,8 @@ class HeadRecord:
     weighting : str
         How it takes balanced class weights (key of ``WEIGHTINGS``); empty where it cannot.
     calibrate : bool
-        Whether its outputs are no probabilities, so that they are calibrated on an inner hold-out.
+        Whether its outputs are calibrated on an inner hold-out: all but ensembles of trees, whose averaged votes are
+        probabilities of their own and whose second fit would cost most, and combinations of calibrated members.
     combine : str
         ``"single"``, ``"vote"`` or ``"stack"``.
     members : tuple of str
@@ -101,6 +102,7 @@ _RECORDS = (
         build="sklearn.linear_model:LogisticRegression",
         note="linear, gives probabilities of its own; the usual linear probe",
         parameters={"max_iter": 1000},
+        calibrate=True,
         tune={"C": (0.0003, 0.003, 0.03, 1.0)},
     ),
     HeadRecord(
@@ -112,6 +114,7 @@ _RECORDS = (
         parameters={"n_neighbors": 5},
         seeded=False,
         weighting="",
+        calibrate=True,
         tune={"n_neighbors": (3, 5, 11, 21), "weights": ("uniform", "distance")},
     ),
     HeadRecord(
@@ -124,10 +127,21 @@ _RECORDS = (
         tune={"min_samples_leaf": (1, 5), "max_features": ("sqrt", 0.1)},
     ),
     HeadRecord(
+        name="extra-trees",
+        title="Extra trees (200)",
+        build="sklearn.ensemble:ExtraTreesClassifier",
+        note="200 trees with random cuts; faster than a forest",
+        parameters={"n_estimators": 200},
+        tune={"min_samples_leaf": (1, 5), "max_features": ("sqrt", 0.1)},
+    ),
+    HeadRecord(
         name="decision-tree",
         title="Decision tree",
         build="sklearn.tree:DecisionTreeClassifier",
+        fast="sklearnex.ensemble:RandomForestClassifier",
+        fast_parameters={"n_estimators": 1, "bootstrap": False, "max_features": None},
         note="one fully grown tree; a floor to beat",
+        calibrate=True,
         tune={"max_depth": (4, 8, None), "min_samples_leaf": (1, 10)},
     ),
     HeadRecord(
@@ -151,6 +165,16 @@ _RECORDS = (
         tune={"solver": ("lsqr",), "shrinkage": ("auto", 0.1, 0.5)},
     ),
     HeadRecord(
+        name="adaboost",
+        title="AdaBoost (100)",
+        build="sklearn.ensemble:AdaBoostClassifier",
+        note="100 boosted stumps; slow on many columns",
+        parameters={"n_estimators": 100},
+        weighting="samples",
+        calibrate=True,
+        tune={"learning_rate": (0.1, 1.0)},
+    ),
+    HeadRecord(
         name="xgboost",
         title="XGBoost (100)",
         build="xgboost:XGBClassifier",
@@ -164,6 +188,7 @@ _RECORDS = (
         title="Dense network",
         build="heads.dense:DenseHead",
         note="one hidden layer trained by Keras: the head of most transfer-learning papers",
+        calibrate=True,
         tune={"width": (128, 512), "loss": ("cross-entropy", "margin")},
     ),
     HeadRecord(
@@ -172,6 +197,15 @@ _RECORDS = (
         build="heads.combining:Voting",
         note="mean of the calibrated probabilities of svm, logreg and random-forest",
         combine="vote",
+        members=("svm", "logreg", "random-forest"),
+    ),
+    HeadRecord(
+        name="stacking",
+        title="Stacking",
+        build="sklearn.linear_model:LogisticRegression",
+        note="logistic regression on inner out-of-fold probabilities of svm, logreg and random-forest",
+        parameters={"max_iter": 1000},
+        combine="stack",
         members=("svm", "logreg", "random-forest"),
     ),
 )

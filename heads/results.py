@@ -147,9 +147,7 @@ class Results:
             for key, *row in self._connection.execute(query, (dataset, model)):
                 folds.setdefault(key, []).append(_read_fold(row))
             rows = self._connection.execute(f"SELECT * FROM cells WHERE {wanted} ORDER BY rowid", (dataset, model))
-            return [
-                Cell(*row[:7], json.loads(row[7]), *row[8:], tuple(folds.get(row[0], ()))) for row in rows.fetchall()
-            ]
+            return [_read_cell(row, tuple(folds.get(row[0], ()))) for row in rows.fetchall()]
 
     def problem_info(self, fingerprint: str) -> ProblemInfo:
         """What is kept of a problem.
@@ -224,6 +222,11 @@ class Results:
         except OSError as error:
             got = f"{self.path}: {error.strerror}"
             raise HeadError(got, "give a folder that can be written with --cache") from error
+
+
+def _read_cell(row: tuple, folds: tuple[FoldScores, ...]) -> Cell:
+    *names, settings, status, reason, seconds = row
+    return Cell(*names, json.loads(settings), status, reason, seconds, folds)
 
 
 def _fold_row(key: str, fold: FoldScores) -> tuple:

@@ -8,14 +8,17 @@ from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import ParameterGrid
 
 from heads.balancing import BalancerRecord, resample
-from heads.calibration import fit_calibration, margins
+from heads.calibration import Calibration, fit_calibration, margins
 from heads.classifiers import HEADS, WEIGHTINGS, HeadRecord
-from heads.combining import Model, Single, Voting
+from heads.combining import Model, Single, Stacking, Thresholded, Voting, stacked
 from heads.errors import HeadError
 from heads.folds import plan_folds
 from heads.part import Part
+from heads.thresholds import fit_cuts, fit_offsets
 
 INNER_FOLDS = 4
 
@@ -77,13 +80,24 @@ class Trainer:
         return trainers
 
     def fit(self, name: str) -> Model:
-        """The named head, fitted once.
+        """The named head, fitted once, with thresholds where the balancer asks for them.
 
         Raises
         ------
         HeadError
             Where the head cannot be fitted on this part under this balancer.
         """
+        model = self.model(name)
+        if not self.balancer.threshold:
+            return model
+        start = time.perf_counter()
+        rule = fit_cuts if self.part.ordinal else fit_offsets
+        model = Thresholded(model, rule(*self.unseen_scores(name)))
+        self.seconds[name] += time.perf_counter() - start
+        return model
+
+    def model(self, name: str) -> Model:
+        """The named head, fitted once."""
         if name not in self._models:
             record = HEADS[name]
             fitted_before = sum(self.seconds.get(member, 0.0) for member in record.members)
@@ -92,10 +106,18 @@ class Trainer:
             self.seconds[name] = fitted_before + time.perf_counter() - start
         return self._models[name]
 
+    def unseen_scores(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Inner out-of-fold scores of the named head, and the labels of the same images."""
+        if not self.inner:
+            got = f"{HEADS[name].title} needs scores of unseen images, but no two classes have {INNER_FOLDS} groups"
+            raise HeadError(got, "add images, or use another head or --balance")
+        scores = [inner.model(name).scores(self.part.vectors[held]) for inner, held in self.inner]
+        return np.concatenate(scores), np.concatenate([self.part.labels[held] for _, held in self.inner])
+
     def estimator(self, record: HeadRecord, parameters: Mapping[str, Any]) -> Any:
         """One estimator fitted on the balanced part."""
         vectors, labels = self.balanced
-        weight_parameters, weight_arguments = self._weights(record, labels)
+        weight_parameters, weight_arguments = self.weights(record, labels)
         build = resolve_name(record.fast if record.fast and self.fast else record.build)
         fast_parameters = record.fast_parameters if record.fast and self.fast else {}
         settings = {**record.parameters, **fast_parameters, **weight_parameters, **parameters}
@@ -106,7 +128,7 @@ class Trainer:
             estimator.set_params(n_jobs=self.threads)
         return estimator.fit(vectors, labels, **weight_arguments)
 
-    def _weights(self, record: HeadRecord, labels: np.ndarray) -> tuple[dict, dict]:
+    def weights(self, record: HeadRecord, labels: np.ndarray) -> tuple[dict, dict]:
         """Parameters and fit arguments for balanced class weights, where the balancer asks for them."""
         if not self.balancer.weighted:
             return {}, {}
@@ -117,22 +139,43 @@ class Trainer:
 
 
 def _single(trainer: Trainer, record: HeadRecord) -> Model:
-    """An estimator, calibrated on one inner hold-out where its outputs are no probabilities."""
-    classes = len(trainer.part.classes)
-    estimator = trainer.estimator(record, {})
+    """An estimator; its outputs are calibrated on one inner hold-out where its record says so."""
+    parameters = _search(trainer, record) if trainer.tune and record.tune else {}
+    estimator = trainer.estimator(record, parameters)
     if not record.calibrate or not trainer.inner:
-        return Single(estimator, 1.0, np.zeros(classes))
+        return Single(estimator, Calibration())
     inner, held = trainer.inner[0]
-    unseen = trainer.part.take(held)
-    outputs = margins(inner.estimator(record, {}), unseen.vectors)
-    return Single(estimator, *fit_calibration(outputs, unseen.labels))
+    outputs = margins(inner.estimator(record, parameters), trainer.part.vectors[held])
+    return Single(estimator, fit_calibration(outputs, trainer.part.labels[held]))
+
+
+def _search(trainer: Trainer, record: HeadRecord) -> dict[str, Any]:
+    """The parameters of the record's search space with the best macro recall on the inner folds."""
+    part = trainer.part
+
+    def recall(parameters: dict[str, Any]) -> float:
+        predicted = [inner.estimator(record, parameters).predict(part.vectors[held]) for inner, held in trainer.inner]
+        labels = [part.labels[held] for _, held in trainer.inner]
+        return balanced_accuracy_score(np.concatenate(labels), np.concatenate(predicted))
+
+    return max(ParameterGrid(dict(record.tune)), key=recall) if trainer.inner else {}
 
 
 def _vote(trainer: Trainer, record: HeadRecord) -> Model:
-    return Voting([trainer.fit(member) for member in record.members])
+    return Voting([trainer.model(member) for member in record.members])
 
 
-COMBINE: dict[str, Callable[[Trainer, HeadRecord], Model]] = {"single": _single, "vote": _vote}
+def _stack(trainer: Trainer, record: HeadRecord) -> Model:
+    """Members fitted on the whole part; the last estimator on their inner out-of-fold scores."""
+    members = [trainer.model(member) for member in record.members]
+    unseen = [trainer.unseen_scores(member) for member in record.members]
+    labels = unseen[0][1]
+    weight_parameters, _ = trainer.weights(record, labels)
+    last = resolve_name(record.build)(**record.parameters, **weight_parameters)
+    return Stacking(members, last.fit(stacked([scores for scores, _ in unseen]), labels))
+
+
+COMBINE: dict[str, Callable[[Trainer, HeadRecord], Model]] = {"single": _single, "vote": _vote, "stack": _stack}
 """How a head is made, by ``HeadRecord.combine``."""
 
 
@@ -156,7 +199,7 @@ def plan_inner_folds(labels: np.ndarray, groups: np.ndarray, *, seed: int) -> li
     --------
     >>> labels, groups = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2]), np.arange(9)
     >>> [held.tolist() for train, held in plan_inner_folds(labels, groups, seed=0)]
-    [[0, 4], [3, 5], [1, 6], [2, 7]]
+    [[1, 7], [3, 5], [2, 6], [0, 4]]
     """
     free = np.ones(len(labels), dtype=bool)
     while True:
