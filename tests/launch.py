@@ -1,0 +1,54 @@
+"""``headroom`` in a process of its own, with the fake engine: ``python -m tests.launch extract ...``.
+
+Before it leaves, it writes the heavy packages that were imported to the file that LAUNCH_MODULES names.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "openvino",
+    "torch",
+    "jax",
+    "sklearn",
+    "imblearn",
+    "xgboost",
+    "matplotlib",
+    "h5py",
+    "PIL",
+)
+
+
+def install() -> None:
+    """Put the fake backbones and the fake engine into the tables."""
+    import features.backbones
+    import features.engines
+    from tests import fake_engine
+
+    for record in (fake_engine.BACKBONE, fake_engine.OTHER_BACKBONE):
+        features.backbones.BACKBONES[record.name] = record
+    features.engines.ENGINES["openvino"] = features.engines.EngineRecord(
+        "openvino", "tests.fake_engine", fake_engine.BATCH
+    )
+    if "LAUNCH_BLOCK" in os.environ:
+        import features.blocks
+        import features.extraction
+
+        for module in (features.blocks, features.extraction):
+            if hasattr(module, "BLOCK_IMAGES"):
+                module.BLOCK_IMAGES = int(os.environ["LAUNCH_BLOCK"])
+
+
+if __name__ == "__main__":
+    from pipeline.commands import main
+
+    if os.environ.get("LAUNCH_PLAIN") is None:
+        install()
+    try:
+        main()
+    finally:
+        if "LAUNCH_MODULES" in os.environ:
+            Path(os.environ["LAUNCH_MODULES"]).write_text(" ".join(name for name in HEAVY if name in sys.modules))

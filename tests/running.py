@@ -1,0 +1,42 @@
+"""What a command left behind, and what must be true of every command."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The one object on stdout."""
+        assert self.stdout, self.stderr
+        return json.loads(self.stdout)
+
+    @property
+    def error(self) -> tuple[str, str]:
+        """What was got and what to do, of a command that ends in the two lines of an error."""
+        got, remedy = self.stderr.strip().splitlines()[-2:]
+        assert got.startswith("error: "), self.stderr
+        assert remedy.startswith("   do: "), self.stderr
+        return got.removeprefix("error: "), remedy.removeprefix("   do: ")
+
+
+def checked(done: Done) -> Done:
+    """Let no command end in a traceback."""
+    assert "Traceback" not in done.stderr + done.stdout, done.stderr
+    assert done.code in (0, 1, 2, 130), done
+    return done
+
+
+def finished(process: subprocess.Popen) -> Done:
+    """Wait for a launched command."""
+    stdout, stderr = process.communicate(timeout=120)
+    return checked(Done(process.returncode, stdout, stderr))
