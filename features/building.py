@@ -39,6 +39,11 @@ class Network:
     pooling: str
     weights: Weights
 
+    @property
+    def label(self) -> str:
+        """Name under which its vectors are kept."""
+        return self.model if self.model in BACKBONES else Path(self.model).stem
+
 
 def build(network: Network) -> Any:
     """Build the Keras model ``uint8 (batch, size, size, 3) -> (batch, dim)``.

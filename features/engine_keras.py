@@ -1,14 +1,17 @@
 """Keras on whichever back end it runs (TensorFlow, JAX, PyTorch): the engine of GPUs."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from features.building import Network, build
+from features.engines import Pending
 
 
 class KerasEngine:
-    """A compiled Keras model."""
+    """A compiled Keras model; batches run on a thread of their own, so that the next one is prepared meanwhile."""
 
     def __init__(self, network: Network, precision: str) -> None:
         import keras
@@ -20,10 +23,12 @@ class KerasEngine:
         finally:
             keras.config.set_dtype_policy(before)
         self._model.compile(jit_compile="auto")
+        self._thread = ThreadPoolExecutor(1, "keras")
 
-    def embed(self, pixels: np.ndarray) -> np.ndarray:
-        """Turn uint8 ``(batch, size, size, 3)`` into float32 ``(batch, dim)``."""
-        return np.asarray(self._model.predict_on_batch(pixels), dtype=np.float32)
+    def start(self, pixels: np.ndarray) -> Pending:
+        """Begin to embed uint8 ``(batch, size, size, 3)``."""
+        future = self._thread.submit(self._model.predict_on_batch, pixels)
+        return lambda: np.asarray(future.result(), dtype=np.float32)
 
 
 def reduced_precision() -> str | None:
@@ -31,6 +36,14 @@ def reduced_precision() -> str | None:
     import keras
 
     return "bfloat16" if keras.distribution.list_devices("gpu") else None
+
+
+def devices() -> list[dict[str, str]]:
+    """Return what a process must find in its environment to see one GPU; one item a GPU."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [path.name.removeprefix("nvidia") for path in sorted(Path("/dev").glob("nvidia[0-9]*"))]
+    chosen = names if visible is None else [name for name in visible.split(",") if name]
+    return [{"CUDA_VISIBLE_DEVICES": name} for name in chosen] or [{}]
 
 
 def load(network: Network, precision: str, batch: int, folder: Path) -> KerasEngine:

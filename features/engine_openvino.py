@@ -7,36 +7,64 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from threading import Semaphore
+from typing import Any
 
 import numpy as np
 
 from features.building import Network, build
+from features.engines import Pending
 from features.errors import FeatureError
 from features.weights import Weights
 
 PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+MICRO_BATCH = 8  # small enough for a core's cache; the streams share out a batch
 
 
 class OpenVinoEngine:
-    """A compiled network on the CPU."""
+    """A compiled network on the CPU, one stream a group of cores."""
 
-    def __init__(self, model_file: Path, precision: str, blobs: Path) -> None:
+    def __init__(self, model_file: Path, precision: str) -> None:
         import openvino
 
-        core = openvino.Core()
         options = {
             "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
-            "PERFORMANCE_HINT": "LATENCY",
-            "CACHE_DIR": str(blobs),
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "CACHE_DIR": str(model_file.parent),
         }
-        self._request = core.compile_model(model_file, "CPU", options).create_infer_request()
+        compiled = openvino.Core().compile_model(model_file, "CPU", options)
+        if compiled.get_property("INFERENCE_PRECISION_HINT").to_string() != PRECISION_HINTS[precision]:
+            got = f"this CPU does not compute in {precision}"
+            raise FeatureError(got, "use --precision auto or float32")
+        self._dim = compiled.output(0).shape[1]
+        self._queue = openvino.AsyncInferQueue(compiled)
+        self._queue.set_callback(_keep)
 
-    def embed(self, pixels: np.ndarray) -> np.ndarray:
-        """Turn uint8 ``(batch, size, size, 3)`` into float32 ``(batch, dim)``."""
-        return np.array(self._request.infer([pixels], share_inputs=True)[0], dtype=np.float32)
+    def start(self, pixels: np.ndarray) -> Pending:
+        """Begin to embed uint8 ``(batch, size, size, 3)``."""
+        vectors = np.empty((len(pixels), self._dim), np.float32)
+        finished = Semaphore(0)
+        starts = range(0, len(pixels), MICRO_BATCH)
+        for start in starts:
+            part = slice(start, start + MICRO_BATCH)
+            self._queue.start_async([pixels[part]], (vectors[part], finished), share_inputs=True)
+
+        def wait() -> np.ndarray:
+            for _ in starts:
+                finished.acquire()
+            return vectors
+
+        return wait
+
+
+def _keep(request: Any, place: tuple[np.ndarray, Semaphore]) -> None:
+    """Copy a finished micro-batch to its place."""
+    vectors, finished = place
+    vectors[:] = request.get_output_tensor(0).data
+    finished.release()
 
 
 def reduced_precision() -> str | None:
@@ -47,6 +75,11 @@ def reduced_precision() -> str | None:
     return "bfloat16" if "BF16" in capabilities else None
 
 
+def devices() -> list[dict[str, str]]:
+    """Return one device: the CPU."""
+    return [{}]
+
+
 def load(network: Network, precision: str, batch: int, folder: Path) -> OpenVinoEngine:
     """Load a network, exporting it first where ``folder`` does not hold it yet.
 
@@ -55,6 +88,7 @@ def load(network: Network, precision: str, batch: int, folder: Path) -> OpenVino
     network : Network
     precision : {"float32", "bfloat16", "float16"}
     batch : int
+        A multiple of `MICRO_BATCH`.
     folder : Path
         Where exported networks are kept, by a digest of everything that determined them.
 
@@ -67,25 +101,28 @@ def load(network: Network, precision: str, batch: int, folder: Path) -> OpenVino
     FeatureError
         The weights do not fit, or the export failed.
     """
-    home = folder / _export_key(network, batch)
+    home = folder / _export_key(network)
     if not (home / "model.xml").is_file():
-        _export(network, batch, home)
-    return OpenVinoEngine(home / "model.xml", precision, home)
+        _export(network, home)
+    return OpenVinoEngine(home / "model.xml", precision)
 
 
-def _export_key(network: Network, batch: int) -> str:
+def _export_key(network: Network) -> str:
     """Name an exported network after everything that determined it."""
     versions = [importlib.metadata.version(package) for package in ("keras", "openvino")]
-    about = json.dumps([asdict(network), batch, versions], default=str, sort_keys=True)
-    return f"{Path(network.model).stem}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"
+    settings = {**asdict(network), "weights": network.weights.digest}
+    about = json.dumps([settings, MICRO_BATCH, versions], sort_keys=True)
+    return f"{network.label}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"
 
 
-def _export(network: Network, batch: int, home: Path) -> None:
+def _export(network: Network, home: Path) -> None:
     """Export in a process of its own, whose Keras runs on the OpenVINO back end, and move the result into place."""
     home.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".export-", dir=home.parent))
+    beside = home.with_name(f".{home.name}.{os.getpid()}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
     try:
-        task = json.dumps({"network": asdict(network), "batch": batch, "to": str(beside)}, default=str)
+        task = json.dumps({"network": asdict(network), "to": str(beside)}, default=str)
         done = subprocess.run(
             [sys.executable, "-m", "features.engine_openvino"],
             input=task,
@@ -101,9 +138,8 @@ def _export(network: Network, batch: int, home: Path) -> None:
             raise FeatureError(got, "use --engine keras")
         if "got" in answer:
             raise FeatureError(answer["got"], answer["remedy"])
-        if home.exists():
-            shutil.rmtree(home)
-        beside.rename(home)
+        with suppress(OSError):  # another run may have moved the same export there meanwhile
+            beside.rename(home)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -126,7 +162,7 @@ def _export_here(task: dict) -> dict:
     network = Network(**about, weights=Weights(**weights, path=Path(path) if path and path != "None" else None))
     try:
         model = build(network)
-        shape = (task["batch"], network.size, network.size, 3)
+        shape = (MICRO_BATCH, network.size, network.size, 3)
         signature = [keras.InputSpec(shape=shape, dtype="uint8", name="pixels")]
         model.export(f"{task['to']}/model.xml", format="openvino", verbose=False, input_signature=signature)
     except FeatureError as error:

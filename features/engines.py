@@ -15,11 +15,14 @@ PROBE_LIMIT = 0.02
 REDUCED = ("bfloat16", "float16")
 
 
+Pending = Callable[[], np.ndarray]
+
+
 class Engine(Protocol):
     """A loaded network that embeds batches of one fixed shape."""
 
-    def embed(self, pixels: np.ndarray) -> np.ndarray:
-        """Turn uint8 ``(batch, size, size, 3)`` into float32 ``(batch, dim)``."""
+    def start(self, pixels: np.ndarray) -> Pending:
+        """Begin to embed uint8 ``(batch, size, size, 3)``; what is returned waits for the float32 ``(batch, dim)``."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class EngineRecord:
     ----------
     name : str
     module : str
-        Module with ``load(network, precision, batch, folder) -> Engine`` and ``reduced_precision() -> str | None``.
+        Module with ``load(network, precision, batch, folder) -> Engine``, ``reduced_precision() -> str | None`` and
+        ``devices() -> list of environment variables``, one item a device.
     batch : int
         Images a batch.
     """
@@ -47,11 +51,15 @@ class EngineRecord:
         """Return the reduced precision that this machine computes natively, if any."""
         return importlib.import_module(self.module).reduced_precision()
 
+    def devices(self) -> list[dict[str, str]]:
+        """Return what a process must find in its environment to run on one device; one item a device."""
+        return importlib.import_module(self.module).devices()
+
 
 ENGINES: dict[str, EngineRecord] = {
     row.name: row
     for row in (
-        EngineRecord("openvino", "features.engine_openvino", 32),
+        EngineRecord("openvino", "features.engine_openvino", 64),
         EngineRecord("keras", "features.engine_keras", 128),
     )
 }
@@ -63,7 +71,7 @@ def choose_engine(asked: str) -> EngineRecord:
     Examples
     --------
     >>> choose_engine("openvino").batch
-    32
+    64
     """
     if asked != "auto":
         return ENGINES[asked]
@@ -112,7 +120,7 @@ def load_probed(
     batch = probe()
     exact = record.load(network, "float32", folder)
     fast = record.load(network, reduced, folder)
-    error = relative_error(fast.embed(batch), exact.embed(batch))
+    error = relative_error(fast.start(batch)(), exact.start(batch)())
     if error <= PROBE_LIMIT:
         return Probed(fast, reduced, error)
     if asked == "auto":

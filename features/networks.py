@@ -78,7 +78,7 @@ def plan_networks(models: Sequence[str], options: NetworkOptions) -> list[Networ
 def recipe_of(network: Network, precision: str) -> Recipe:
     """Return what determines the vectors of a network at one precision."""
     return Recipe(
-        Path(network.model).stem if network.model not in BACKBONES else network.model,
+        network.label,
         network.weights.digest,
         network.size,
         network.preprocessing,

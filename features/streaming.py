@@ -32,12 +32,12 @@ class Batch:
     reasons: list[str]
 
 
-def stream(paths: Sequence[Path], sizes: tuple[int, ...], batch: int, threads: int) -> Iterator[Batch]:
-    """Decode images in order, in batches of one fixed shape.
+def stream(blocks: Sequence[Sequence[Path]], sizes: tuple[int, ...], batch: int, threads: int) -> Iterator[Batch]:
+    """Decode images in order, in batches of one fixed shape that never cross from one block to the next.
 
     Parameters
     ----------
-    paths : sequence of Path
+    blocks : sequence of sequence of Path
     sizes : tuple of int
         Every image is decoded once for all of them.
     batch : int
@@ -46,27 +46,30 @@ def stream(paths: Sequence[Path], sizes: tuple[int, ...], batch: int, threads: i
     Yields
     ------
     Batch
-        The last one is padded with black; its lists are as long as the images left.
+        The last one of a block may be padded with black; its lists are as long as the images left.
     """
-    groups = [range(start, min(start + batch, len(paths))) for start in range(0, len(paths), batch)]
-    ahead: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(threads, "decode") as workers, ThreadPoolExecutor(BATCHES_AHEAD, "gather") as gatherers:
-
-        def gather(rows: range) -> Batch:
-            pixels = {size: np.zeros((batch, size, size, 3), np.uint8) for size in sizes}
-            results = list(workers.map(lambda row: _decode_into(paths[row], row - rows.start, pixels), rows))
-            return Batch(pixels, [digest for digest, _ in results], [reason for _, reason in results])
-
+    groups = [block[start : start + batch] for block in blocks for start in range(0, len(block), batch)]
+    ahead: deque[tuple[dict[int, np.ndarray], list[Future[tuple[str, str]]]]] = deque()
+    with ThreadPoolExecutor(threads, "decode") as workers:
         try:
-            for rows in groups:
-                ahead.append(gatherers.submit(gather, rows))
+            for paths in groups:
+                pixels = {size: np.zeros((batch, size, size, 3), np.uint8) for size in sizes}
+                tasks = [workers.submit(_decode_into, path, row, pixels) for row, path in enumerate(paths)]
+                ahead.append((pixels, tasks))
                 if len(ahead) == BATCHES_AHEAD:
-                    yield ahead.popleft().result()
+                    yield _gathered(*ahead.popleft())
             while ahead:
-                yield ahead.popleft().result()
+                yield _gathered(*ahead.popleft())
         finally:
-            for future in ahead:
-                future.cancel()
+            for _, tasks in ahead:
+                for task in tasks:
+                    task.cancel()
+
+
+def _gathered(pixels: dict[int, np.ndarray], tasks: list[Future[tuple[str, str]]]) -> Batch:
+    """Wait for the images of one batch."""
+    results = [task.result() for task in tasks]
+    return Batch(pixels, [digest for digest, _ in results], [reason for _, reason in results])
 
 
 def _decode_into(path: Path, row: int, pixels: dict[int, np.ndarray]) -> tuple[str, str]:

@@ -7,7 +7,8 @@ import sys
 from features.backbones import Backbone
 from features.weights import Weights, missing_imagenet, resolve_weights
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 1800
+SILENCE_SECONDS = 20
 _SCRIPT = """
 import socket, sys
 socket.setdefaulttimeout(float(sys.argv[1]))
@@ -17,12 +18,14 @@ getattr(keras.applications, sys.argv[2])(include_top=False, weights="imagenet", 
 """
 
 
-def download_imagenet(backbone: Backbone) -> Weights:
+def download_imagenet(backbone: Backbone, patience: float = PATIENCE_SECONDS) -> Weights:
     """Let Keras download and verify the ImageNet weights of a backbone.
 
     Parameters
     ----------
     backbone : Backbone
+    patience : float
+        Seconds after which the download is given up.
 
     Returns
     -------
@@ -34,13 +37,13 @@ def download_imagenet(backbone: Backbone) -> Weights:
         The download failed; the remedy names the file and where to put it.
     """
     arguments = [str(value) for _, value in backbone.options]
-    done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, str(PATIENCE_SECONDS), backbone.builder, *arguments],
-        env={**os.environ, "KERAS_BACKEND": "openvino", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-c", _SCRIPT, str(min(SILENCE_SECONDS, patience)), backbone.builder, *arguments]
+    environment = {**os.environ, "KERAS_BACKEND": "openvino", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=patience)
+    except subprocess.TimeoutExpired as error:
+        cause = f"not finished within {patience:.0f} s"
+        raise missing_imagenet(backbone, cause) from error
     weights = resolve_weights("imagenet", backbone) if done.returncode == 0 else None
     if weights is None:
         lines = done.stderr.strip().splitlines() or ["no file came"]

@@ -2,11 +2,59 @@
 
 import typer
 
-from pipeline.console import command
-from pipeline.options import DEFAULT_CACHE, Cache
+from pipeline.console import COULD_NOT, command, say, stop
+from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir
+
+DATASET = "synthetic-fundus"
+MODEL = "mobilenet"
+DOWNLOAD_SECONDS = 30
+HEADS = ("svm", "logreg", "random-forest", "knn")
+BALANCERS = ("class-weight", "smote")
 
 
 @command
-def demo(cache: Cache = DEFAULT_CACHE) -> None:
-    """Run the whole main job, offline, on a generated data set; ends by naming the report."""
-    typer.echo(str(cache))
+def demo(cache: Cache = DEFAULT_CACHE, data_dir: DataDir = DEFAULT_DATA) -> None:
+    """Run the whole main job on a generated data set, offline; ends by naming the report.
+
+    ImageNet weights are used where they are on this machine or come within seconds, else seeded random ones.
+    """
+    import subprocess
+    import sys
+
+    weights = _weights()
+    places = ["--cache", str(cache)]
+    steps = [
+        ["extract", "--model", MODEL, "--weights", weights, "--dataset", DATASET, "--data-dir", str(data_dir), *places],
+        ["fit", *_repeat("--head", HEADS), *_repeat("--balance", BALANCERS), "--dataset", DATASET, *places],
+        ["report", "--dataset", DATASET, *places],
+        ["report", "--dataset", DATASET, "--format", "html", *places],
+    ]
+    for step in steps:
+        say(f"\n$ headroom {' '.join(step)}")
+        done = subprocess.run([sys.executable, "-m", "pipeline", *step], check=False)
+        if done.returncode:
+            stop(f"'headroom {step[0]}' ended with exit code {done.returncode}", "see its error above", COULD_NOT)
+    typer.echo(f"report: {cache / 'reports' / 'report.html'}")
+
+
+def _weights() -> str:
+    """Return ``imagenet`` where the weights are here or come within seconds, else ``random``."""
+    from features.backbones import BACKBONES
+    from features.errors import FeatureError
+    from features.weights import resolve_weights
+    from features.weights_download import download_imagenet
+
+    backbone = BACKBONES[MODEL]
+    if resolve_weights("imagenet", backbone) is None:
+        say(f"ImageNet weights of {MODEL} are not on this machine; trying to download them")
+        try:
+            download_imagenet(backbone, patience=DOWNLOAD_SECONDS)
+        except FeatureError as error:
+            say(f"{error.got}\nso the demo uses seeded RANDOM weights; its numbers show the plumbing only")
+            return "random"
+    return "imagenet"
+
+
+def _repeat(option: str, values: tuple[str, ...]) -> list[str]:
+    """Return an option once for each value."""
+    return [word for value in values for word in (option, value)]

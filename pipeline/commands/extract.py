@@ -9,7 +9,7 @@ from pipeline.console import COULD_NOT, UsageError, command, progress, say, stop
 from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Jobs, Json, Seed, cores
 
 if TYPE_CHECKING:
-    from features.extraction import Run
+    from features.run import Run
 
 
 Engine = Literal["auto", "openvino", "keras"]
@@ -59,8 +59,8 @@ def extract(
     import time
 
     from features.backbones import BACKBONES
+    from features.computing import Computing
     from features.engines import choose_engine
-    from features.extraction import ExtractionOptions
     from features.extraction import extract as run_extraction
     from features.imageset import Columns
     from features.networks import NetworkOptions, plan_networks
@@ -87,9 +87,9 @@ def extract(
         say(f"note: {note}")
     network_options = NetworkOptions(weights, size, preprocessing, pooling, seed)
     networks = plan_networks(models, network_options)
-    options = ExtractionOptions(choose_engine(engine), precision, jobs or cores())
+    how = Computing(choose_engine(engine), precision, jobs or cores(), cache / "engines")
     with progress() as show:
-        runs = run_extraction(images, networks, options, cache, show, say)
+        runs = run_extraction(images, networks, how, cache, show, say)
     reports = [_report(run, len(images.ids)) for run in runs]
     if json:
         write_json({"dataset": images.name, "runs": reports})
@@ -118,9 +118,9 @@ def _report(run: "Run", images: int) -> dict[str, Any]:
         "bad": [{"path": path, "reason": reason} for path, reason in run.bad.items()],
         "seconds": round(run.seconds, 3),
         "images_per_second": round(run.computed / run.seconds, 1) if run.seconds else None,
-        "engine": run.about.get("engine"),
+        "engine": run.engine,
         "precision": run.recipe.precision,
-        "precision_error": run.about.get("precision_error"),
+        "precision_error": run.precision_error,
         "weights": run.network.weights.kind,
         "file": str(run.file),
     }

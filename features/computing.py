@@ -1,0 +1,198 @@
+"""Compute the blocks that are missing: decode once, embed with every network, on every device."""
+
+import multiprocessing
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from features.blocks import Block
+from features.decoding import BadImage, decode
+from features.engines import Engine, EngineRecord, Pending, load_probed
+from features.errors import FeatureError
+from features.imageset import ImageSet
+from features.run import BlockPlan, Run
+from features.streaming import Batch, stream
+
+Progress = Callable[[int, int, str], None]
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Computing:
+    """How to compute.
+
+    Attributes
+    ----------
+    engine : EngineRecord
+    precision : {"auto", "float32", "bfloat16", "float16"}
+    threads : int
+        Decoding threads of each device.
+    engines : Path
+        Where engines keep what a later run can use again.
+    """
+
+    engine: EngineRecord
+    precision: str
+    threads: int
+    engines: Path
+
+
+def compute(runs: list[Run], images: ImageSet, how: Computing, progress: Progress) -> None:
+    """Compute what runs with the same work lack; each block is saved as soon as it is finished.
+
+    Parameters
+    ----------
+    runs : list of Run
+        Their recipes get the precision that was decided; ``computed`` and ``seconds`` are filled in.
+    images : ImageSet
+    how : Computing
+    progress : callable
+        Called with images done, images in all, and what is under way.
+
+    Raises
+    ------
+    FeatureError
+        Weights do not fit, no image can be read, or a network gives values that are not finite.
+    """
+    first, *others = how.engine.devices()
+    os.environ.update(first)
+    engines = [_load(run, images, how) for run in runs]
+    missing = [block for block in runs[0].blocks if any(run.lacks(block) for run in runs)]
+    total = sum(len(block.rows) for block in runs[0].blocks)
+    began, before = time.perf_counter(), total - sum(len(block.rows) for block in missing)
+    lacking = [[block for block in missing if run.lacks(block)] for run in runs]
+    helpers = _start_helpers(runs, missing, images, how, others)
+    try:
+        done = before
+        for block in _on_one_device(runs, engines, missing[:: len(others) + 1], images, how):
+            done += block
+            progress(done, total, images.name)
+        while any(helper.is_alive() for helper in helpers):
+            left = sum(len(block.rows) for block in missing if any(run.lacks(block) for run in runs))
+            progress(total - left, total, images.name)
+            time.sleep(POLL_SECONDS)
+    finally:
+        for helper in helpers:
+            helper.terminate()
+            helper.join()
+    if any(run.lacks(block) for run in runs for block in missing):
+        got = "a process that used another GPU ended before its blocks were finished"
+        raise FeatureError(got, "run again: finished blocks are kept; or set CUDA_VISIBLE_DEVICES to one GPU")
+    for run, blocks in zip(runs, lacking, strict=True):
+        run.seconds = time.perf_counter() - began
+        run.computed = sum(int((run.finished.load(b.number, b.key).reasons == "").sum()) for b in blocks)
+
+
+def _load(run: Run, images: ImageSet, how: Computing) -> Engine:
+    """Load a network at the precision its run was begun with, or that its probe allows."""
+    if run.begun:
+        engine = how.engine.load(run.network, run.recipe.precision, how.engines)
+        run.engine = run.engine or how.engine.name
+    else:
+        probed = load_probed(how.engine, run.network, how.precision, how.engines, lambda: _probe(run, images, how))
+        engine, run.recipe = probed.engine, run.recipe.at(probed.precision)
+        run.engine, run.precision_error = how.engine.name, probed.error
+    run.finished.begin({"engine": run.engine, "precision_error": run.precision_error})
+    return engine
+
+
+def _probe(run: Run, images: ImageSet, how: Computing) -> np.ndarray:
+    """Decode one batch of readable images, spread over the set."""
+    batch, size = how.engine.batch, run.network.size
+    pixels: list[np.ndarray] = []
+    for index in run.plan.work[:: max(len(run.plan.work) // (2 * batch), 1)]:
+        try:
+            pixels.append(decode(images.root / images.ids[index], (size,))[1][size])
+        except BadImage:
+            continue
+        if len(pixels) == batch:
+            break
+    if not pixels:
+        got = f"none of the images tried in {images.root} could be read"
+        raise FeatureError(got, "check the folder and the formats of its images")
+    return np.stack([pixels[row % len(pixels)] for row in range(batch)])
+
+
+def _on_one_device(
+    runs: Sequence[Run], engines: Sequence[Engine], blocks: Sequence[BlockPlan], images: ImageSet, how: Computing
+) -> Iterator[int]:
+    """Compute blocks one after the other; gives the number of images after each batch."""
+    paths = [images.root / images.ids[row] for block in blocks for row in block.rows]
+    sizes = tuple(sorted({run.network.size for run in runs}))
+    batches = _embedded(stream(_per_block(paths, blocks), sizes, how.engine.batch, how.threads), runs, engines)
+    for block in blocks:
+        hashes: list[str] = []
+        reasons: list[str] = []
+        parts: list[list[np.ndarray]] = [[] for _ in runs]
+        while len(hashes) < len(block.rows):
+            decoded, vectors = next(batches)
+            for part, values in zip(parts, vectors, strict=True):
+                part.append(values[: len(decoded.hashes)])
+            hashes += decoded.hashes
+            reasons += decoded.reasons
+            yield len(decoded.hashes)
+        for run, part in zip(runs, parts, strict=True):
+            if run.lacks(block):
+                _save(run, block, np.concatenate(part), hashes, reasons)
+
+
+def _per_block(paths: list[Path], blocks: Sequence[BlockPlan]) -> list[list[Path]]:
+    """Cut a list of paths as the blocks are cut."""
+    ends = np.cumsum([len(block.rows) for block in blocks])
+    return [paths[end - len(block.rows) : end] for end, block in zip(ends, blocks, strict=True)]
+
+
+def _embedded(
+    batches: Iterator[Batch], runs: Sequence[Run], engines: Sequence[Engine]
+) -> Iterator[tuple[Batch, list[np.ndarray]]]:
+    """Embed batches with every network, one batch ahead of what is given out."""
+    pending: deque[tuple[Batch, list[Pending]]] = deque()
+    for batch in batches:
+        started = [engine.start(batch.pixels[run.network.size]) for run, engine in zip(runs, engines, strict=True)]
+        pending.append((batch, started))
+        if len(pending) > 1:
+            yield _waited(pending.popleft())
+    while pending:
+        yield _waited(pending.popleft())
+
+
+def _waited(item: tuple[Batch, list[Pending]]) -> tuple[Batch, list[np.ndarray]]:
+    """Wait for the vectors of one batch."""
+    return item[0], [wait() for wait in item[1]]
+
+
+def _save(run: Run, block: BlockPlan, vectors: np.ndarray, hashes: list[str], reasons: list[str]) -> None:
+    """Save a finished block, unless the network gave values that are no numbers."""
+    if not np.isfinite(vectors).all():
+        got = f"{run.network.label} at {run.recipe.precision} gives values that are not finite"
+        raise FeatureError(got, "use --precision float32, or check the weights")
+    run.finished.save(block.number, block.key, Block(vectors, np.array(hashes, "S64"), np.array(reasons, np.str_)))
+
+
+def _start_helpers(
+    runs: Sequence[Run], missing: Sequence[BlockPlan], images: ImageSet, how: Computing, others: list[dict[str, str]]
+) -> list[multiprocessing.process.BaseProcess]:
+    """Start a process for each further device; each computes its share of the blocks."""
+    spawn = multiprocessing.get_context("spawn")
+    helpers: list[multiprocessing.process.BaseProcess] = []
+    for number, device in enumerate(others, start=1):
+        share = missing[number :: len(others) + 1]
+        helper = spawn.Process(target=_help, args=(runs, share, images, how, device), daemon=True)
+        helper.start()
+        helpers.append(helper)
+    return helpers
+
+
+def _help(
+    runs: Sequence[Run], blocks: Sequence[BlockPlan], images: ImageSet, how: Computing, device: dict[str, str]
+) -> None:
+    """Compute blocks on another device, in a process of its own."""
+    os.environ.update(device)
+    engines = [how.engine.load(run.network, run.recipe.precision, how.engines) for run in runs]
+    for _ in _on_one_device(runs, engines, blocks, images, how):
+        pass
