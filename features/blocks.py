@@ -66,7 +66,7 @@ class BlockFolder:
         """
         path = self.file(index, key)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return Block(arrays["vectors"], arrays["hashes"], arrays["reasons"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             path.unlink(missing_ok=True)

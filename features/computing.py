@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from features.blocks import Block
-from features.decoding import BadImage, decode
+from features.decoding import BadImage, decode, quiet_pillow
 from features.engines import Engine, EngineRecord, Pending, load_probed
 from features.errors import FeatureError
 from features.imageset import ImageSet
@@ -194,5 +194,6 @@ def _help(
     """Compute blocks on another device, in a process of its own."""
     os.environ.update(device)
     engines = [how.engine.load(run.network, run.recipe.precision, how.engines) for run in runs]
-    for _ in _on_one_device(runs, engines, blocks, images, how):
-        pass
+    with quiet_pillow():
+        for _ in _on_one_device(runs, engines, blocks, images, how):
+            pass

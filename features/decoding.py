@@ -3,17 +3,30 @@
 import hashlib
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-MAX_PIXELS = 400_000_000
+MAX_PIXELS = 178_956_970  # of Pillow: what claims more is taken for a decompression bomb
 DRAFT_SCALES = (8, 4, 2)
 
 
 class BadImage(Exception):
     """This file cannot be embedded; the message is the reason."""
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Keep Pillow's warnings of odd metadata, which never change the pixels, from the user.
+
+    Warning filters belong to the whole process: enter this before the threads that decode are started.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
 
 
 def decode(path: Path, sizes: tuple[int, ...]) -> tuple[str, dict[int, np.ndarray]]:
@@ -61,18 +74,16 @@ def decode(path: Path, sizes: tuple[int, ...]) -> tuple[str, dict[int, np.ndarra
 
 def decode_bytes(data: bytes, sizes: tuple[int, ...]) -> dict[int, np.ndarray]:
     """Decode the bytes of one image file; see `decode`."""
+    scales: dict[int, Image.Image] = {}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata that does not change the pixels
-            scales: dict[int, Image.Image] = {}
-            return {size: _pixels(data, size, scales) for size in sizes}
+        return {size: _pixels(data, size, scales) for size in sizes}
     except BadImage:
         raise
     except UnidentifiedImageError as error:
         got = "not an image in a format that Pillow reads"
         raise BadImage(got) from error
     except Image.DecompressionBombError as error:
-        got = f"more than {MAX_PIXELS // 1_000_000} megapixels"
+        got = f"claims more than {MAX_PIXELS // 1_000_000} megapixels"
         raise BadImage(got) from error
     except Exception as error:  # a mutated file makes Pillow's decoders raise almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -83,9 +94,6 @@ def decode_bytes(data: bytes, sizes: tuple[int, ...]) -> dict[int, np.ndarray]:
 def _pixels(data: bytes, size: int, scales: dict[int, Image.Image]) -> np.ndarray:
     """Decode at the scale that ``size`` needs (shared through ``scales``) and resize."""
     opened = Image.open(io.BytesIO(data))
-    if opened.width * opened.height > MAX_PIXELS:
-        got = f"{opened.width} x {opened.height} is more than {MAX_PIXELS // 1_000_000} megapixels"
-        raise BadImage(got)
     scale = 1
     if opened.format == "JPEG":
         reach = min(opened.width, opened.height) // (2 * size)
@@ -103,17 +111,13 @@ def _pixels(data: bytes, size: int, scales: dict[int, Image.Image]) -> np.ndarra
 
 def _plain(image: Image.Image) -> Image.Image:
     """Turn any of Pillow's modes into 8-bit grey or RGB."""
-    if image.mode in ("L", "RGB"):
-        image.load()
-        return image
-    if image.mode == "1":
-        return image.convert("L")
     if image.mode.startswith("I") or image.mode == "F":
         return _stretch(np.asarray(image, dtype=np.float32))
     if image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info:
         opaque = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", opaque.size, (0, 0, 0, 255)), opaque).convert("RGB")
-    return image.convert("RGB")
+    plain = "L" if image.mode in ("L", "1") else "RGB"
+    return image if image.mode == plain else image.convert(plain)
 
 
 def _stretch(values: np.ndarray) -> Image.Image:

@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from features.building import Network
 from features.computing import Computing, Progress, compute
+from features.decoding import quiet_pillow
 from features.finishing import finish
 from features.imageset import ImageSet
 from features.run import Run, plan_run
@@ -49,7 +50,7 @@ def extract(
     """
     folder = cache / "embeddings" / images.name
     folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as locks:
+    with ExitStack() as locks, quiet_pillow():
         for label in sorted({network.label for network in networks}):
             locks.enter_context(_locked(folder / f".{label}.lock", say))
         stamps = _stamps(images)
@@ -81,7 +82,7 @@ def _stamps(images: ImageSet) -> np.ndarray:
     stamps = np.full((len(images.ids), 2), -1, np.int64)
     for index, name in enumerate(images.ids):
         try:
-            status = os.stat(f"{images.root}/{name}")  # noqa: PTH116 - a Path for each of 100,000 images is slow
+            status = os.stat(os.path.join(images.root, name))  # noqa: PTH116, PTH118 - a Path for each of 100,000 images is slow
         except OSError:
             continue
         stamps[index] = status.st_size, status.st_mtime_ns

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from features.backbones import BACKBONES
 from features.engines import ENGINES, EngineRecord
 from tests import fake_engine
+from tests.launch import BLOCK, with_block_size
 from tests.running import Done, checked
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +55,17 @@ def extract(run: Callable[..., Done]) -> Callable[..., Done]:
         return run("extract", "--model", model, "--weights", weights, "--dataset", dataset, "--json", *arguments)
 
     return call
+
+
+@pytest.fixture
+def blocks_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Set how many images make a block, so that few make several: ``blocks_of(8)``."""
+
+    def change(count: int) -> None:
+        for module in with_block_size():
+            monkeypatch.setattr(module, BLOCK, count)
+
+    return change
 
 
 @pytest.fixture

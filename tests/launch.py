@@ -6,6 +6,7 @@ Before it leaves, it writes the heavy packages that were imported to the file th
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
 HEAVY = (
     "tensorflow",
@@ -20,6 +21,7 @@ HEAVY = (
     "h5py",
     "PIL",
 )
+BLOCK = "BLOCK_IMAGES"
 
 
 def install() -> None:
@@ -34,12 +36,15 @@ def install() -> None:
         "openvino", "tests.fake_engine", fake_engine.BATCH
     )
     if "LAUNCH_BLOCK" in os.environ:
-        import features.blocks
-        import features.extraction
+        for module in with_block_size():
+            setattr(module, BLOCK, int(os.environ["LAUNCH_BLOCK"]))
 
-        for module in (features.blocks, features.extraction):
-            if hasattr(module, "BLOCK_IMAGES"):
-                module.BLOCK_IMAGES = int(os.environ["LAUNCH_BLOCK"])
+
+def with_block_size() -> list[ModuleType]:
+    """Return the modules of stage one that know how many images make a block."""
+    import features.extraction  # noqa: F401 - it imports the others
+
+    return [module for name, module in sys.modules.items() if name[:9] == "features." and hasattr(module, BLOCK)]
 
 
 if __name__ == "__main__":
