@@ -1,6 +1,7 @@
 """Which images a data set holds, with their labels, patients and parts."""
 
 import csv
+import io
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -132,7 +133,7 @@ def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str
     Raises
     ------
     FeatureError
-        A column is missing, a row has no label, or two rows give one image different labels.
+        A column is missing, a row has no label, a name fits several files, or two rows give one image different labels.
     """
     header, rows = _read_table(table)
     image_column = _column(table, header, columns.image, IMAGE_COLUMNS, "image", "--image-column")
@@ -142,7 +143,7 @@ def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str
     split_column = next((column for column in header if column.lower() == "split"), None)
     find = _finder(root, images)
     entries: dict[str, _Entry] = {}
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         image, label = (row.get(image_column) or "").strip(), (row.get(label_column) or "").strip()
         if not image and not label:
             continue
@@ -240,8 +241,8 @@ def _images(folder: Path) -> Iterable[Path]:
     )
 
 
-def _read_table(table: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Read a CSV file, whatever its separator."""
+def _read_table(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Read the header and the rows, each with its line, of a CSV file, whatever its separator."""
     try:
         text = table.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -253,10 +254,10 @@ def _read_table(table: Path) -> tuple[list[str], list[dict[str, str]]]:
     first = text.partition("\n")[0]
     separator = max(",;\t", key=first.count)
     try:
-        reader = csv.DictReader(text.splitlines(), delimiter=separator)
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
         header = [column.strip() for column in reader.fieldnames or ()]
         reader.fieldnames = header
-        rows = list(reader)
+        rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         got = f"{table} is not a CSV file: {error}"
         raise FeatureError(got, "save it as UTF-8 CSV") from error
@@ -282,12 +283,22 @@ def _column(table: Path, header: list[str], asked: str | None, known: tuple[str,
 
 def _finder(root: Path, images: str) -> Callable[[str], str]:
     """Return what finds an image by the name that a table gives it (with or without ending or folder)."""
-    folder = root / images
-    known: dict[str, str] = {}
+    folder, prefix = root / images, f"{images}/" if images else ""
+    exact: dict[str, str] = {}
+    loose: dict[str, list[str]] = {}
     for path in sorted(_images(folder)) if folder.is_dir() else ():
         relative = path.relative_to(root).as_posix()
         inside = path.relative_to(folder).as_posix()
-        for alias in (inside, inside.rsplit(".", 1)[0], path.name, path.stem):
-            known.setdefault(alias, relative)
-    prefix = f"{images}/" if images else ""
-    return lambda image: known.get(image.replace("\\", "/").removeprefix("./"), prefix + image)
+        exact[inside] = relative
+        for alias in {inside.removesuffix(path.suffix), path.name, path.stem}:
+            loose.setdefault(alias, []).append(relative)
+
+    def find(image: str) -> str:
+        name = image.replace("\\", "/").removeprefix("./")
+        fits = [exact[name]] if name in exact else loose.get(name, [])
+        if len(fits) > 1:
+            got = f"the image '{image}' of the table may be {fits[0]} or {fits[1]}"
+            raise FeatureError(got, "write its folder and its ending into the table too")
+        return fits[0] if fits else prefix + name
+
+    return find
