@@ -104,8 +104,9 @@ _RECORDS = (
     BalancerRecord(
         name="kmeans-smote",
         title="k-means SMOTE",
-        note="SMOTE inside clusters that minority images dominate",
+        note="SMOTE inside k-means clusters, more where minority images lie sparse",
         sampler="imblearn.over_sampling:KMeansSMOTE",
+        parameters={"cluster_balance_threshold": 0.0},
         least=6,
     ),
     BalancerRecord(

@@ -27,6 +27,8 @@ class HeadRecord:
         Parameters that only the fast one takes.
     seeded : bool
         Whether it takes ``random_state``.
+    threaded : bool
+        Whether it takes ``n_jobs`` to any effect.
     weighting : str
         How it takes balanced class weights (key of ``WEIGHTINGS``); empty where it cannot.
     calibrate : bool
@@ -48,6 +50,7 @@ class HeadRecord:
     fast: str = ""
     fast_parameters: Mapping[str, Any] = field(default_factory=dict)
     seeded: bool = True
+    threaded: bool = False
     weighting: str = "parameter"
     calibrate: bool = False
     combine: str = "single"
@@ -84,6 +87,7 @@ _RECORDS = (
         note="strong on standardised embeddings of a few thousand images; time grows with their square",
         parameters={"kernel": "rbf"},
         calibrate=True,
+        threaded=True,
         tune={"C": (1.0, 3.0, 10.0), "gamma": ("scale", 0.0003)},
     ),
     HeadRecord(
@@ -91,10 +95,11 @@ _RECORDS = (
         title="Linear SVM",
         build="sklearn.svm:SVC",
         fast="sklearnex.svm:SVC",
-        note="one hyperplane a pair of classes, wide margin (C = 0.01)",
-        parameters={"kernel": "linear", "C": 0.01},
+        note="one hyperplane a pair of classes, wide margin (C = 0.1)",
+        parameters={"kernel": "linear", "C": 0.1},
         calibrate=True,
-        tune={"C": (0.0001, 0.001, 0.01, 0.1)},
+        threaded=True,
+        tune={"C": (0.001, 0.01, 0.1, 1.0)},
     ),
     HeadRecord(
         name="logreg",
@@ -115,6 +120,7 @@ _RECORDS = (
         seeded=False,
         weighting="",
         calibrate=True,
+        threaded=True,
         tune={"n_neighbors": (3, 5, 11, 21), "weights": ("uniform", "distance")},
     ),
     HeadRecord(
@@ -124,6 +130,7 @@ _RECORDS = (
         fast="sklearnex.ensemble:RandomForestClassifier",
         note="200 bagged trees; sturdy, blind to rare classes unless balanced",
         parameters={"n_estimators": 200},
+        threaded=True,
         tune={"min_samples_leaf": (1, 5), "max_features": ("sqrt", 0.1)},
     ),
     HeadRecord(
@@ -132,6 +139,7 @@ _RECORDS = (
         build="sklearn.ensemble:ExtraTreesClassifier",
         note="200 trees with random cuts; faster than a forest",
         parameters={"n_estimators": 200},
+        threaded=True,
         tune={"min_samples_leaf": (1, 5), "max_features": ("sqrt", 0.1)},
     ),
     HeadRecord(
@@ -142,6 +150,7 @@ _RECORDS = (
         fast_parameters={"n_estimators": 1, "bootstrap": False, "max_features": None},
         note="one fully grown tree; a floor to beat",
         calibrate=True,
+        threaded=True,
         tune={"max_depth": (4, 8, None), "min_samples_leaf": (1, 10)},
     ),
     HeadRecord(
@@ -181,6 +190,7 @@ _RECORDS = (
         note="100 boosted trees on 64 histogram bins",
         parameters={"n_estimators": 100, "tree_method": "hist", "max_bin": 64, "verbosity": 0},
         weighting="samples",
+        threaded=True,
         tune={"max_depth": (3, 6), "learning_rate": (0.1, 0.3)},
     ),
     HeadRecord(

@@ -130,9 +130,10 @@ def _draw(
     labels: np.ndarray, units: np.ndarray, protocol: str, folds: int, repeat: int, seed: int, classes: tuple[str, ...]
 ) -> list[Fold]:
     """The first of a bounded number of seeded draws that has every class on both sides of every fold."""
-    splitter = StratifiedGroupKFold if protocol == "cv" else StratifiedKFold
+    by_group = protocol == "cv"
+    splitter = StratifiedGroupKFold if by_group else StratifiedKFold
     for draw in np.random.SeedSequence([seed, repeat]).generate_state(DRAWS):
-        parts = splitter(folds, shuffle=True, random_state=int(draw)).split(labels, labels, units)
+        parts = splitter(folds, shuffle=True, random_state=int(draw)).split(labels, labels, units if by_group else None)
         plan = [Fold(repeat, number, train, test) for number, (train, test) in enumerate(parts)]
         if all(_missing(labels, fold) is None for fold in plan):
             return plan

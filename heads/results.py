@@ -225,8 +225,11 @@ class Results:
 
 
 def _read_cell(row: tuple, folds: tuple[FoldScores, ...]) -> Cell:
-    *names, settings, status, reason, seconds = row
-    return Cell(*names, json.loads(settings), status, reason, seconds, folds)
+    key, problem, dataset, model, head, balance, protocol, settings, status, reason, seconds = row
+    names = {"dataset": dataset, "model": model, "head": head, "balance": balance, "protocol": protocol}
+    return Cell(
+        key, problem, settings=json.loads(settings), status=status, reason=reason, seconds=seconds, folds=folds, **names
+    )
 
 
 def _fold_row(key: str, fold: FoldScores) -> tuple:

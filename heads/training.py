@@ -108,8 +108,11 @@ class Trainer:
 
     def unseen_scores(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Inner out-of-fold scores of the named head, and the labels of the same images."""
-        if not self.inner:
-            got = f"{HEADS[name].title} needs scores of unseen images, but no two classes have {INNER_FOLDS} groups"
+        seen = self.part.labels[np.concatenate([held for _, held in self.inner] or [np.empty(0, dtype=int)])]
+        scarce = np.setdiff1d(self.part.labels, seen)
+        if len(scarce):
+            classes = " and ".join(repr(self.part.classes[label]) for label in scarce)
+            got = f"scores of unseen training images need {INNER_FOLDS} patients or contents a class; {classes} has fewer"
             raise HeadError(got, "add images, or use another head or --balance")
         scores = [inner.model(name).scores(self.part.vectors[held]) for inner, held in self.inner]
         return np.concatenate(scores), np.concatenate([self.part.labels[held] for _, held in self.inner])
@@ -124,7 +127,7 @@ class Trainer:
         if record.seeded:
             settings["random_state"] = self.seed
         estimator = build(**settings)
-        if "n_jobs" in estimator.get_params():
+        if record.threaded and "n_jobs" in estimator.get_params():
             estimator.set_params(n_jobs=self.threads)
         return estimator.fit(vectors, labels, **weight_arguments)
 
