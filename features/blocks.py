@@ -77,8 +77,8 @@ class BlockFolder:
     def about(self) -> dict[str, Any]:
         """What was decided when the run began (engine, precision error)."""
         try:
-            return json.loads((self.path / "about.json").read_text())
-        except (OSError, ValueError):
+            return dict(json.loads((self.path / "about.json").read_text()))
+        except (OSError, ValueError, TypeError):
             return {}
 
     def begin(self, about: dict[str, Any]) -> None:

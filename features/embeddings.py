@@ -3,9 +3,11 @@
 Layout of ``<dataset>/<model>-<fingerprint8>.h5``: the datasets ``vectors`` (n, d) float32, ``labels`` (n,) int64,
 ``classes`` (k,), ``ids``, ``groups`` and ``split`` (n,) UTF-8, ``content_hash`` (n,) ASCII SHA-256, ``stamps`` (n, 2)
 int64 (bytes and mtime in ns of the file), ``bad_ids``, ``bad_reasons`` UTF-8 and ``bad_stamps``; every setting is an
-attribute.
+attribute. The attribute ``checksum`` guards all but the vectors, which HDF5's own checksums guard.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ from features.errors import FeatureError
 from features.safewrite import replacing
 
 CHUNK_ROWS = 1024
+REQUIRED = ("dataset", "model", "root", "fingerprint", "ordinal", "dim")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +112,7 @@ def write_embeddings(path: Path, header: Header, chunks: Iterable[np.ndarray]) -
         file.create_dataset("bad_ids", data=np.array(list(header.bad), dtype=object), dtype=text)
         file.create_dataset("bad_reasons", data=np.array(list(header.bad.values()), dtype=object), dtype=text)
         file.attrs.update({key: value for key, value in header.about.items() if value is not None})
+        file.attrs["checksum"] = _checksum(header)
 
 
 def read_header(path: Path) -> Header:
@@ -120,7 +124,7 @@ def read_header(path: Path) -> Header:
         The file is damaged or of another kind.
     """
     with _open(path) as file:
-        return Header(
+        header = Header(
             ids=_texts(file["ids"]),
             groups=_texts(file["groups"]),
             split=_texts(file["split"]),
@@ -132,13 +136,14 @@ def read_header(path: Path) -> Header:
             bad_stamps=file["bad_stamps"][()],
             about=_about(file),
         )
+        if file.attrs["checksum"] != _checksum(header) or len(file["vectors"]) != len(header.ids):
+            raise damaged(path)
+        return header
 
 
 def read_about(path: Path) -> dict[str, Any]:
     """Read the settings of an embedding file only."""
     with _open(path) as file:
-        if "fingerprint" not in file.attrs:
-            raise damaged(path)
         return _about(file)
 
 
@@ -193,7 +198,7 @@ class _open:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
         self._file.close()
-        if isinstance(error, OSError | KeyError | ValueError | RuntimeError):
+        if isinstance(error, Exception):  # h5py raises almost anything at a damaged or foreign file
             raise damaged(self._path) from error
 
 
@@ -208,6 +213,17 @@ def _texts(dataset: h5py.Dataset) -> tuple[str, ...]:
 
 
 def _about(file: h5py.File) -> dict[str, Any]:
-    """Read the attributes as plain Python values."""
+    """Read the settings as plain Python values."""
     about = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
-    return {"precision_error": None, **about}
+    del about["checksum"]
+    return {"precision_error": None, **{name: about[name] for name in REQUIRED}, **about}
+
+
+def _checksum(header: Header) -> str:
+    """Return the SHA-256 of all that a header holds."""
+    about = sorted((key, value) for key, value in header.about.items() if value is not None)
+    texts = [header.ids, header.groups, header.split, header.classes, list(header.bad.items()), about]
+    digest = hashlib.sha256(json.dumps(texts).encode())
+    for array in (header.labels, header.content_hash, header.stamps, header.bad_stamps):
+        digest.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()

@@ -18,9 +18,11 @@ import numpy as np
 from features.building import Network, build
 from features.engines import Pending
 from features.errors import FeatureError
+from features.layout import keep_channels_first
 from features.weights import Weights
 
 PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+EXPORT_VERSION = 1
 MICRO_BATCH = 8  # small enough for a core's cache; the streams share out a batch
 
 
@@ -111,7 +113,7 @@ def _export_key(network: Network) -> str:
     """Name an exported network after everything that determined it."""
     versions = [importlib.metadata.version(package) for package in ("keras", "openvino")]
     settings = {**asdict(network), "weights": network.weights.digest}
-    about = json.dumps([settings, MICRO_BATCH, versions], sort_keys=True)
+    about = json.dumps([settings, MICRO_BATCH, EXPORT_VERSION, versions], sort_keys=True)
     return f"{network.label}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"
 
 
@@ -155,6 +157,7 @@ def _last_json(text: str) -> dict | None:
 def _export_here(task: dict) -> dict:
     """Build and serialise the network; runs in the exporting process."""
     import keras
+    import openvino
 
     about = task["network"]
     weights = about.pop("weights")
@@ -164,9 +167,15 @@ def _export_here(task: dict) -> dict:
         model = build(network)
         shape = (MICRO_BATCH, network.size, network.size, 3)
         signature = [keras.InputSpec(shape=shape, dtype="uint8", name="pixels")]
-        model.export(f"{task['to']}/model.xml", format="openvino", verbose=False, input_signature=signature)
+        model.export(f"{task['to']}/raw.xml", format="openvino", verbose=False, input_signature=signature)
     except FeatureError as error:
         return {"got": error.got, "remedy": error.remedy}
+    exported = openvino.Core().read_model(f"{task['to']}/raw.xml")
+    keep_channels_first(exported)
+    openvino.serialize(exported, f"{task['to']}/model.xml")
+    del exported
+    for raw in Path(task["to"]).glob("raw.*"):
+        raw.unlink()
     return {"dim": int(model.output_shape[-1])}
 
 

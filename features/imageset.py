@@ -202,6 +202,10 @@ def with_patients(images: ImageSet, pattern: str) -> ImageSet:
 def _assemble(name: str, root: Path, entries: list[_Entry]) -> ImageSet:
     """Order the entries and number their classes."""
     entries.sort(key=lambda entry: entry.id)
+    unnamable = next((entry.id for entry in entries if not _is_utf8(entry.id + entry.label)), None)
+    if unnamable is not None:
+        got = f"the file name {unnamable.encode(errors='surrogateescape')!r} in {root} is not UTF-8"
+        raise FeatureError(got, "rename the file")
     classes = tuple(sorted({entry.label for entry in entries}, key=_natural))
     number = {label: index for index, label in enumerate(classes)}
     if len(classes) < 2:
@@ -217,6 +221,11 @@ def _assemble(name: str, root: Path, entries: list[_Entry]) -> ImageSet:
         tuple(entry.split for entry in entries),
         ordinal=False,
     )
+
+
+def _is_utf8(text: str) -> bool:
+    """Return whether a name from the file system can be written as UTF-8."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _natural(label: str) -> tuple:
@@ -251,6 +260,9 @@ def _read_table(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]
     except (OSError, UnicodeDecodeError) as error:
         got = f"{table} cannot be read as text: {error}"
         raise FeatureError(got, "save it as UTF-8 CSV") from error
+    if "\0" in text:
+        got = f"{table} is not plain text"
+        raise FeatureError(got, "save it as UTF-8 CSV")
     first = text.partition("\n")[0]
     separator = max(",;\t", key=first.count)
     try:
