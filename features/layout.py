@@ -91,8 +91,8 @@ def _pad(node: Any) -> Arguments:
     import openvino.opset13 as ops
 
     data, begin, end, *value = node.input_values()
-    amounts = [_constant(begin), _constant(end)]
-    if any(amount is None for amount in amounts):
+    amounts = [amount for amount in (_constant(begin), _constant(end)) if amount is not None]
+    if len(amounts) < 2:
         return None
     return [_origin(data), *(ops.constant(amount[TO_FIRST]).output(0) for amount in amounts), *value]
 
