@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from features.blocks import Block
+from features.building import Network
 from features.decoding import BadImage, decode, quiet_pillow
 from features.engines import Engine, EngineRecord, Pending, load_probed
 from features.errors import FeatureError
@@ -61,7 +62,7 @@ def compute(runs: list[Run], images: ImageSet, how: Computing, progress: Progres
     """
     first, *others = how.engine.devices()
     os.environ.update(first)
-    engines = [_load(run, images, how) for run in runs]
+    engines = _load_all(runs, images, how)
     missing = [block for block in runs[0].blocks if any(run.lacks(block) for run in runs)]
     total = sum(len(block.rows) for block in runs[0].blocks)
     began, before = time.perf_counter(), total - sum(len(block.rows) for block in missing)
@@ -86,6 +87,22 @@ def compute(runs: list[Run], images: ImageSet, how: Computing, progress: Progres
     for run, blocks in zip(runs, lacking, strict=True):
         run.seconds = time.perf_counter() - began
         run.computed = sum(int((run.finished.load(b.number, b.key).reasons == "").sum()) for b in blocks)
+
+
+def _load_all(runs: list[Run], images: ImageSet, how: Computing) -> list[Engine]:
+    """Load the engine of each run; views of one network share it."""
+    loaded: dict[tuple[Network, str], Engine] = {}
+    engines = []
+    for run in runs:
+        known = loaded.get((run.network, run.recipe.precision)) if run.frame.view else None
+        if known is None:
+            known = _load(run, images, how)
+        else:
+            run.engine = how.engine.name
+            run.finished.begin({"engine": run.engine, "precision_error": run.precision_error})
+        loaded[run.network, run.recipe.precision] = known
+        engines.append(known)
+    return engines
 
 
 def _load(run: Run, images: ImageSet, how: Computing) -> Engine:
@@ -123,8 +140,8 @@ def _on_one_device(
 ) -> Iterator[int]:
     """Compute blocks one after the other; gives the number of images after each batch."""
     paths = [images.root / images.ids[row] for block in blocks for row in block.rows]
-    sizes = tuple(sorted({run.network.size for run in runs}))
-    batches = _embedded(stream(_per_block(paths, blocks), sizes, how.engine.batch, how.threads), runs, engines)
+    frames = sorted({run.frame for run in runs})
+    batches = _embedded(stream(_per_block(paths, blocks), frames, how.engine.batch, how.threads), runs, engines)
     for block in blocks:
         hashes: list[str] = []
         reasons: list[str] = []
@@ -153,7 +170,7 @@ def _embedded(
     """Embed batches with every network, one batch ahead of what is given out."""
     pending: deque[tuple[Batch, list[Pending]]] = deque()
     for batch in batches:
-        started = [engine.start(batch.pixels[run.network.size]) for run, engine in zip(runs, engines, strict=True)]
+        started = [engine.start(batch.pixels[run.frame]) for run, engine in zip(runs, engines, strict=True)]
         pending.append((batch, started))
         if len(pending) > 1:
             yield _waited(pending.popleft())

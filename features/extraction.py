@@ -14,6 +14,7 @@ from features.decoding import quiet_pillow
 from features.finishing import finish
 from features.imageset import ImageSet
 from features.run import Run, plan_run
+from features.views import Frame
 
 
 def extract(
@@ -21,6 +22,8 @@ def extract(
     networks: Sequence[Network],
     how: Computing,
     cache: Path,
+    views: Sequence[int] = (),
+    mirror: bool = True,
     progress: Progress = lambda done, total, text: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Run]:
@@ -33,6 +36,10 @@ def extract(
     how : Computing
     cache : Path
         Embeddings go to ``cache/embeddings/<data set>/``.
+    views : sequence of int
+        Numbers of the augmented views to embed too, each in a file of its own.
+    mirror : bool
+        Whether views may be mirrored.
     progress : callable
         Called with images done, images in all, and what is under way.
     say : callable
@@ -41,7 +48,7 @@ def extract(
     Returns
     -------
     list of Run
-        One a network; images that could not be embedded are listed in ``bad``.
+        One a network, then one a network and view; images that could not be embedded are listed in ``bad``.
 
     Raises
     ------
@@ -54,12 +61,32 @@ def extract(
         for label in sorted({network.label for network in networks}):
             locks.enter_context(_locked(folder / f".{label}.lock", say))
         stamps = _stamps(images)
-        runs = [plan_run(network, images, stamps, folder, how.precision, say) for network in networks]
-        for together in _same_work(runs):
-            compute(together, images, how, progress)
-        for run in runs:
-            finish(run, images, stamps)
-    return runs
+
+        def embed(planned: list[Run]) -> list[Run]:
+            for together in _same_work(planned):
+                compute(together, images, how, progress)
+            for run in planned:
+                finish(run, images, stamps)
+            return planned
+
+        runs = embed(
+            [plan_run(network, Frame(network.size), images, stamps, folder, how.precision, say) for network in networks]
+        )
+        return runs + embed(
+            [
+                plan_run(
+                    run.network,
+                    Frame(run.network.size, view, mirror),
+                    images,
+                    stamps,
+                    folder,
+                    run.recipe.precision,
+                    say,
+                )
+                for run in runs
+                for view in views
+            ]
+        )
 
 
 @contextmanager

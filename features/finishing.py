@@ -1,6 +1,7 @@
 """Put cached vectors and finished blocks together into the embedding file."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -65,6 +66,8 @@ def _about(run: Run, images: ImageSet) -> dict[str, object]:
         "root": str(images.root.resolve()),
         "ordinal": images.ordinal,
         "fingerprint": run.recipe.fingerprint,
+        "view": run.recipe.view,
+        "view_of": replace(run.recipe, view="").fingerprint,
         "model": run.recipe.model,
         "weights": run.network.weights.kind,
         "weights_digest": run.recipe.weights,

@@ -10,6 +10,7 @@ from features.backbones import BACKBONES, Backbone
 from features.building import Network
 from features.errors import FeatureError
 from features.recipe import Recipe
+from features.views import Frame
 from features.weights import Weights, file_digest, resolve_weights
 from features.weights_download import download_imagenet
 
@@ -75,8 +76,8 @@ def plan_networks(models: Sequence[str], options: NetworkOptions) -> list[Networ
     ]
 
 
-def recipe_of(network: Network, precision: str) -> Recipe:
-    """Return what determines the vectors of a network at one precision."""
+def recipe_of(network: Network, precision: str, frame: Frame) -> Recipe:
+    """Return what determines the vectors of a network at one precision for one frame."""
     return Recipe(
         network.label,
         network.weights.digest,
@@ -84,6 +85,7 @@ def recipe_of(network: Network, precision: str) -> Recipe:
         network.preprocessing,
         network.pooling,
         precision,
+        view=frame.words,
     )
 
 

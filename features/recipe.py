@@ -20,6 +20,8 @@ class Recipe:
     size : int
     preprocessing, pooling, precision : str
     resize : str
+    view : str
+        Empty for the image itself; else which augmented view.
     version : int
         Version of the file format.
 
@@ -37,6 +39,7 @@ class Recipe:
     pooling: str
     precision: str
     resize: str = RESIZE
+    view: str = ""
     version: int = FORMAT_VERSION
 
     @property

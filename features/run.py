@@ -17,6 +17,7 @@ from features.imageset import ImageSet
 from features.networks import recipe_of
 from features.planning import Plan, plan_extraction, plan_hashing
 from features.recipe import Recipe
+from features.views import Frame
 from features.weights import file_digest
 
 
@@ -36,6 +37,7 @@ class Run:
     Attributes
     ----------
     network : Network
+    frame : Frame
     recipe : Recipe
     folder : Path
         Of the data set in the cache.
@@ -55,6 +57,7 @@ class Run:
     """
 
     network: Network
+    frame: Frame
     recipe: Recipe
     folder: Path
     plan: Plan
@@ -89,6 +92,7 @@ class Run:
 
 def plan_run(
     network: Network,
+    frame: Frame,
     images: ImageSet,
     stamps: np.ndarray,
     folder: Path,
@@ -100,6 +104,8 @@ def plan_run(
     Parameters
     ----------
     network : Network
+    frame : Frame
+        The image itself or one of its augmented views.
     images : ImageSet
     stamps : ndarray of int64, shape (n, 2)
         Bytes and mtime of each image file.
@@ -121,7 +127,7 @@ def plan_run(
     """
     nothing = plan_extraction(images, stamps, None, {})
     precisions = ("float32", *REDUCED) if precision == "auto" else (precision,)
-    runs = [Run(network, recipe_of(network, name), folder, nothing) for name in precisions]
+    runs = [Run(network, frame, recipe_of(network, name, frame), folder, nothing) for name in precisions]
     run = next((run for run in runs if run.begun), runs[0])
     if run.file.exists():
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from features.decoding import BadImage, decode
+from features.views import Frame, framed
 
 BATCHES_AHEAD = 3
 
@@ -19,7 +20,7 @@ class Batch:
 
     Attributes
     ----------
-    pixels : dict of int to ndarray of uint8, shape (batch, size, size, 3)
+    pixels : dict of Frame to ndarray of uint8, shape (batch, size, size, 3)
         Rows of images that could not be decoded, and rows behind the last image, are black.
     hashes : list of str
         SHA-256 of each file; empty where it could not be decoded.
@@ -27,18 +28,18 @@ class Batch:
         Why a file could not be decoded; empty where it could.
     """
 
-    pixels: dict[int, np.ndarray]
+    pixels: dict[Frame, np.ndarray]
     hashes: list[str]
     reasons: list[str]
 
 
-def stream(blocks: Sequence[Sequence[Path]], sizes: tuple[int, ...], batch: int, threads: int) -> Iterator[Batch]:
+def stream(blocks: Sequence[Sequence[Path]], frames: Sequence[Frame], batch: int, threads: int) -> Iterator[Batch]:
     """Decode images in order, in batches of one fixed shape that never cross from one block to the next.
 
     Parameters
     ----------
     blocks : sequence of sequence of Path
-    sizes : tuple of int
+    frames : sequence of Frame
         Every image is decoded once for all of them.
     batch : int
     threads : int
@@ -49,11 +50,11 @@ def stream(blocks: Sequence[Sequence[Path]], sizes: tuple[int, ...], batch: int,
         The last one of a block may be padded with black; its lists are as long as the images left.
     """
     groups = [block[start : start + batch] for block in blocks for start in range(0, len(block), batch)]
-    ahead: deque[tuple[dict[int, np.ndarray], list[Future[tuple[str, str]]]]] = deque()
+    ahead: deque[tuple[dict[Frame, np.ndarray], list[Future[tuple[str, str]]]]] = deque()
     with ThreadPoolExecutor(threads, "decode") as workers:
         try:
             for paths in groups:
-                pixels = {size: np.zeros((batch, size, size, 3), np.uint8) for size in sizes}
+                pixels = {frame: np.zeros((batch, frame.size, frame.size, 3), np.uint8) for frame in frames}
                 tasks = [workers.submit(_decode_into, path, row, pixels) for row, path in enumerate(paths)]
                 ahead.append((pixels, tasks))
                 if len(ahead) == BATCHES_AHEAD:
@@ -66,18 +67,18 @@ def stream(blocks: Sequence[Sequence[Path]], sizes: tuple[int, ...], batch: int,
                     task.cancel()
 
 
-def _gathered(pixels: dict[int, np.ndarray], tasks: list[Future[tuple[str, str]]]) -> Batch:
+def _gathered(pixels: dict[Frame, np.ndarray], tasks: list[Future[tuple[str, str]]]) -> Batch:
     """Wait for the images of one batch."""
     results = [task.result() for task in tasks]
     return Batch(pixels, [digest for digest, _ in results], [reason for _, reason in results])
 
 
-def _decode_into(path: Path, row: int, pixels: dict[int, np.ndarray]) -> tuple[str, str]:
-    """Decode one image into its row of every size; return its hash and why it failed."""
+def _decode_into(path: Path, row: int, pixels: dict[Frame, np.ndarray]) -> tuple[str, str]:
+    """Decode one image into its row of every frame; return its hash and why it failed."""
     try:
-        digest, images = decode(path, tuple(pixels))
+        digest, images = decode(path, tuple({frame.size for frame in pixels}))
     except BadImage as bad:
         return "", str(bad)
-    for size, image in images.items():
-        pixels[size][row] = image
+    for frame, rows in pixels.items():
+        rows[row] = framed(images[frame.size], frame, digest)
     return digest, ""

@@ -19,12 +19,13 @@ FUSION = "+"
 
 @dataclass(frozen=True)
 class Stored:
-    """An embedding file in the cache."""
+    """An embedding file in the cache, with those of its augmented views."""
 
     dataset: str
     model: str
     fingerprint: str
     path: Path
+    views: tuple[Path, ...] = ()
 
 
 def stored_embeddings(cache: Path) -> tuple[list[Stored], list[str]]:
@@ -42,14 +43,27 @@ def stored_embeddings(cache: Path) -> tuple[list[Stored], list[str]]:
         A line for each file that is damaged.
     """
     files = sorted((cache / "embeddings").glob("*/*.h5"), key=lambda path: -path.stat().st_mtime_ns)
-    found, unreadable = [], []
+    settings, unreadable = [], []
     for path in files:
         try:
-            about = read_about(path)
+            settings.append((path, read_about(path)))
         except FeatureError as error:
             unreadable.append(f"{error.got}: {error.remedy}")
-            continue
-        found.append(Stored(about["dataset"], about["model"], about["fingerprint"], path))
+    views: dict[tuple[str, str], list[Path]] = {}
+    for path, about in sorted(settings, key=lambda item: item[1]["view"]):
+        if about["view"]:
+            views.setdefault((about["dataset"], about["view_of"]), []).append(path)
+    found = [
+        Stored(
+            about["dataset"],
+            about["model"],
+            about["fingerprint"],
+            path,
+            tuple(views.get((about["dataset"], about["fingerprint"]), ())),
+        )
+        for path, about in settings
+        if not about["view"]
+    ]
     return sorted(found, key=lambda item: (item.dataset, item.model)), unreadable
 
 
@@ -100,7 +114,7 @@ def plan_problems(
     return list(dict.fromkeys(problems))
 
 
-def load_problem(dataset: str, model: str, files: tuple[Stored, ...]) -> Problem:
+def load_problem(dataset: str, model: str, files: tuple[Stored, ...], *, views: bool = False) -> Problem:
     """Read the embeddings of a problem and find its groups.
 
     Rows of one group share a patient or have identical content. Where several models are joined, images that one of
@@ -110,6 +124,8 @@ def load_problem(dataset: str, model: str, files: tuple[Stored, ...]) -> Problem
     ----------
     dataset, model : str
     files : tuple of Stored
+    views : bool
+        Whether the augmented views are wanted too.
 
     Returns
     -------
@@ -143,6 +159,7 @@ def load_problem(dataset: str, model: str, files: tuple[Stored, ...]) -> Problem
         split=split,
         ordinal=bool(first.about["ordinal"]),
         fingerprint=digest.hexdigest(),
+        views=_views(files, ids, hashes) if views else None,
     )
 
 
@@ -155,12 +172,24 @@ def _one(name: str, here: dict[str, Stored], exact: dict[str, Stored]) -> Stored
     return found
 
 
+def _views(files: tuple[Stored, ...], ids: np.ndarray, hashes: np.ndarray) -> np.ndarray | None:
+    """Read the views that every file has; float32, shape (n, v, d), or None."""
+    joined = []
+    for number in range(min(len(file.views) for file in files)):
+        parts = [read_embeddings(file.views[number]) for file in files]
+        indexes = [
+            {key: row for row, key in enumerate(zip(part.ids, part.content_hash, strict=True))} for part in parts
+        ]
+        keys = list(zip(ids, hashes, strict=True))
+        if all(key in index for index in indexes for key in keys):
+            rows = [[index[key] for key in keys] for index in indexes]
+            joined.append(np.hstack([part.vectors[row] for part, row in zip(parts, rows, strict=True)]))
+    return np.stack(joined, axis=1) if joined else None
+
+
 def _fused(parts: list[Embeddings], model: str) -> tuple[np.ndarray, np.ndarray]:
     """Join the vectors of the images that all parts have; return them and their rows in the first part."""
-    where = [
-        {(name, digest): row for row, (name, digest) in enumerate(zip(part.ids, part.content_hash, strict=True))}
-        for part in parts
-    ]
+    where = [{key: row for row, key in enumerate(zip(part.ids, part.content_hash, strict=True))} for part in parts]
     common = [key for key in where[0] if all(key in rows for rows in where[1:])]
     if not common:
         got = f"the embeddings of {model} have no image in common"

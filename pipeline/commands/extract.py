@@ -46,6 +46,10 @@ def extract(
     precision: Annotated[
         Precision, typer.Option(help="auto: reduced where the hardware has it and vectors stay within 2 %.")
     ] = "auto",
+    views: Annotated[int, typer.Option(min=0, max=50, help="Augmented views to embed too, for --balance augment.")] = 0,
+    mirror: Annotated[
+        bool | None, typer.Option(help="Whether views may be mirrored.", show_default="by data set; else yes")
+    ] = None,
     max_bad: Annotated[
         float, typer.Option(min=0, max=1, help="Share of unreadable images that is still no error.")
     ] = 0.01,
@@ -59,6 +63,7 @@ def extract(
     import time
 
     from features.backbones import BACKBONES
+    from features.catalogue import DATASETS
     from features.computing import Computing
     from features.engines import choose_engine
     from features.extraction import extract as run_extraction
@@ -88,8 +93,9 @@ def extract(
     network_options = NetworkOptions(weights, size, preprocessing, pooling, seed)
     networks = plan_networks(models, network_options)
     how = Computing(choose_engine(engine), precision, jobs or cores(), cache / "engines")
+    mirrored = mirror if mirror is not None else dataset not in DATASETS or DATASETS[dataset].mirror_safe
     with progress() as show:
-        runs = run_extraction(images, networks, how, cache, show, say)
+        runs = run_extraction(images, networks, how, cache, range(1, views + 1), mirrored, show, say)
     reports = [_report(run, len(images.ids)) for run in runs]
     if json:
         write_json({"dataset": images.name, "runs": reports})
@@ -111,6 +117,7 @@ def _report(run: "Run", images: int) -> dict[str, Any]:
     """Return a run in the form that ``--json`` promises."""
     return {
         "model": run.recipe.model,
+        "view": run.frame.view,
         "dim": run.dim,
         "images": images,
         "computed": run.computed,
@@ -131,4 +138,5 @@ def _line(row: dict[str, Any]) -> str:
     speed = f" at {row['images_per_second']:,.0f} images/s" if row["images_per_second"] else ""
     random = ", RANDOM weights" if row["weights"] == "random" else ""
     counts = f"{row['computed']:,} computed{speed}, {row['reused']:,} reused, {len(row['bad']):,} unreadable"
-    return f"{row['model']}: {counts} ({row['dim']}-d, {row['engine']} {row['precision']}{random})"
+    view = f" view {row['view']}" if row["view"] else ""
+    return f"{row['model']}{view}: {counts} ({row['dim']}-d, {row['engine']} {row['precision']}{random})"

@@ -61,10 +61,13 @@ def fit(
         say(f"note: {line}")
     planned = plan_problems(stored, dataset or (), model or ())
     settings = GridSettings(folds, repeats, protocol, seed, reduce, tune)
+    augmented = any(BALANCERS[name].views for name in balancers)
     outcomes = []
     with Results(cache / "results.db") as results, progress() as show:
         for name, embedding, files in planned:
-            cells = plan_cells([load_problem(name, embedding, files)], heads, balancers, settings, results)
+            cells = plan_cells(
+                [load_problem(name, embedding, files, views=augmented)], heads, balancers, settings, results
+            )
             outcomes += list(run_cells(cells, results, jobs=jobs or cores(), progress=show))
     seconds = time.perf_counter() - began
     if json:
