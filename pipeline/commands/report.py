@@ -6,30 +6,53 @@ from typing import Annotated, Literal
 import typer
 
 from pipeline.console import command, say
-from pipeline.options import DEFAULT_CACHE, Cache, Jobs, Json, cores
+from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Json
 
-Format = Literal["terminal", "md", "csv", "json"]
+Ignore = Annotated[list[str] | None, typer.Option(help="Mute a check, for example M004.", show_default="none")]
+Form = Literal["terminal", "html", "md", "csv", "latex", "json"]
 
 
 @command
 def report(
-    format: Annotated[Format, typer.Option(help="Form of the report.")] = "terminal",
-    output: Annotated[Path | None, typer.Option(help="Write it to this file.", show_default="stdout")] = None,
+    format: Annotated[Form, typer.Option(help="Form of the report.")] = "terminal",
+    output: Annotated[
+        Path | None, typer.Option(help="Write it to this file.", show_default="stdout; html: CACHE/reports/report.html")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Write each figure as SVG, PDF and PNG to this folder.", show_default="none")
+    ] = None,
     dataset: Annotated[list[str] | None, typer.Option(help="Only these data sets.", show_default="all")] = None,
     model: Annotated[list[str] | None, typer.Option(help="Only these models.", show_default="all")] = None,
+    ignore: Ignore = None,
+    data_dir: DataDir = DEFAULT_DATA,
     cache: Cache = DEFAULT_CACHE,
-    jobs: Jobs = 0,
     json: Json = False,
 ) -> None:
     """Show which combination is best, with intervals, and every balancer against none on the same folds."""
     from features.safewrite import replacing
-    from pipeline.report.collecting import collect
-    from pipeline.report.plain import FORMATS
+    from pipeline.checks import muted, run_checks
+    from pipeline.evidence import gather
+    from pipeline.joining import stored_embeddings
+    from pipeline.report.collecting import Report, collect, remarks
+    from pipeline.report.formats import FORMATS
 
-    text = FORMATS["json" if json else format](collect(cache, dataset or (), model or (), jobs or cores()))
-    if output is None:
+    ignored = muted(ignore or ())
+    form = FORMATS["json" if json else format]
+    parts = collect(cache, dataset or (), model or ())
+    stored, unreadable = stored_embeddings(cache)
+    for line in unreadable:
+        say(f"note: {line}")
+    evidence = [gather(part.dataset, stored, part.all_cells, part.problems, data_dir) for part in parts]
+    found = run_checks(evidence, ignored)
+    text = form.render(Report(parts, found, remarks(parts)))
+    if figures is not None:
+        from pipeline.report.gallery import save_figures
+
+        say(f"wrote {len(save_figures(parts, figures)):,} files to {figures}")
+    place = output or (cache / "reports" / form.file if form.file else None)
+    if place is None:
         typer.echo(text, nl=False)
         return
-    with replacing(output) as beside:
+    with replacing(place) as beside:
         beside.write_text(text, encoding="utf-8")
-    say(f"wrote {output}")
+    say(f"wrote {place}")
