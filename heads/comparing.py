@@ -163,7 +163,7 @@ def comparisons(
 def _rows(cell: Cell, balanced: Values, baseline: Values, rope: float) -> list[dict[str, Any]]:
     """One comparison a metric, those left out that are undefined."""
     test = PAIRED_TESTS[cell.protocol].test
-    results = {name: test(balanced[name] - baseline[name], _test_train_ratio(cell), rope) for name in balanced}
+    results = {name: test(balanced[name] - baseline[name], test_train_ratio(cell), rope) for name in balanced}
     return [
         {
             "dataset": cell.dataset,
@@ -192,7 +192,7 @@ def _outlook(result: PairedResult, higher_is_better: bool) -> dict[str, float | 
     return {"p_better": better, "p_equivalent": result.p_equivalent, "p_worse": worse}
 
 
-def _test_train_ratio(cell: Cell) -> float:
+def test_train_ratio(cell: Cell) -> float:
     """Test images divided by training images, over all folds."""
     return sum(len(fold.rows) for fold in cell.folds) / sum(int(fold.counts_before.sum()) for fold in cell.folds)
 

@@ -8,6 +8,7 @@ import typer
 from pipeline.commands.demo import demo
 from pipeline.commands.extract import extract
 from pipeline.commands.fit import fit
+from pipeline.commands.replicate import replicate
 from pipeline.commands.report import report
 from pipeline.commands.tables import datasets, models
 
@@ -18,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (extract, fit, report, datasets, models, demo):
+for _command in (extract, fit, report, datasets, models, replicate, demo):
     app.command()(_command)
 
 

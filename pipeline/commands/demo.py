@@ -2,7 +2,7 @@
 
 import typer
 
-from pipeline.console import COULD_NOT, command, say, stop
+from pipeline.console import command, say
 from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir
 
 DATASET = "synthetic-fundus"
@@ -18,22 +18,18 @@ def demo(cache: Cache = DEFAULT_CACHE, data_dir: DataDir = DEFAULT_DATA) -> None
 
     ImageNet weights are used where they are on this machine or come within seconds, else seeded random ones.
     """
-    import subprocess
-    import sys
+    from pipeline.steps import repeat, run_step
 
     weights = _weights()
     places = ["--cache", str(cache)]
     steps = [
         ["extract", "--model", MODEL, "--weights", weights, "--dataset", DATASET, "--data-dir", str(data_dir), *places],
-        ["fit", *_repeat("--head", HEADS), *_repeat("--balance", BALANCERS), "--dataset", DATASET, *places],
+        ["fit", *repeat("--head", HEADS), *repeat("--balance", BALANCERS), "--dataset", DATASET, *places],
         ["report", "--dataset", DATASET, *places],
         ["report", "--dataset", DATASET, "--format", "html", *places],
     ]
     for step in steps:
-        say(f"\n$ headroom {' '.join(step)}")
-        done = subprocess.run([sys.executable, "-m", "pipeline", *step], check=False)
-        if done.returncode:
-            stop(f"'headroom {step[0]}' ended with exit code {done.returncode}", "see its error above", COULD_NOT)
+        run_step(step)
     typer.echo(f"report: {cache / 'reports' / 'report.html'}")
 
 
@@ -53,8 +49,3 @@ def _weights() -> str:
             say(f"{error.got}\nso the demo uses seeded RANDOM weights; its numbers show the plumbing only")
             return "random"
     return "imagenet"
-
-
-def _repeat(option: str, values: tuple[str, ...]) -> list[str]:
-    """Return an option once for each value."""
-    return [word for value in values for word in (option, value)]
