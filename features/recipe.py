@@ -44,8 +44,9 @@ class Recipe:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the settings as hexadecimal text."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """SHA-256 of the settings that are not empty, as hexadecimal text."""
+        settings = {name: value for name, value in asdict(self).items() if value != ""}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     @property
     def stem(self) -> str:
