@@ -8,7 +8,7 @@ attribute. The attribute ``checksum`` guards all but the vectors, which HDF5's o
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from features.safewrite import replacing
 
 CHUNK_ROWS = 1024
 REQUIRED = ("dataset", "model", "root", "fingerprint", "ordinal", "dim")
+CHECKED_FORMAT = ("v110", "v110")  # HDF5 1.10 and later checksum their own structures
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,27 +93,25 @@ def write_embeddings(path: Path, header: Header, chunks: Iterable[np.ndarray]) -
     chunks : iterable of ndarray of float32, shape (m, d)
         The vectors in order; they are never held all at once.
     """
-    text = h5py.string_dtype()
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    with replacing(path) as beside, h5py.File(beside, "w", libver=CHECKED_FORMAT) as file:
+        shape = (len(header.ids), header.about["dim"])
         vectors = file.create_dataset(
-            "vectors",
-            (len(header.ids), header.about["dim"]),
-            np.float32,
-            chunks=(min(CHUNK_ROWS, max(len(header.ids), 1)), header.about["dim"]),
-            fletcher32=True,
+            "vectors", shape, np.float32, chunks=(min(CHUNK_ROWS, shape[0]), shape[1]), fletcher32=True
         )
         start = 0
         for chunk in chunks:
             vectors[start : start + len(chunk)] = chunk
             start += len(chunk)
         for name in ("ids", "groups", "split", "classes"):
-            file.create_dataset(name, data=np.array(getattr(header, name), dtype=object), dtype=text)
+            _write_texts(file, name, getattr(header, name))
+        _write_texts(file, "bad_ids", list(header.bad))
+        _write_texts(file, "bad_reasons", list(header.bad.values()))
         for name in ("labels", "content_hash", "stamps", "bad_stamps"):
             file.create_dataset(name, data=getattr(header, name))
-        file.create_dataset("bad_ids", data=np.array(list(header.bad), dtype=object), dtype=text)
-        file.create_dataset("bad_reasons", data=np.array(list(header.bad.values()), dtype=object), dtype=text)
-        file.attrs.update({key: value for key, value in header.about.items() if value is not None})
-        file.attrs["checksum"] = _checksum(header)
+        for name, value in header.about.items():
+            if value is not None:
+                file.attrs[name] = np.bytes_(value.encode()) if isinstance(value, str) else value
+        file.attrs["checksum"] = np.bytes_(_checksum(header))
 
 
 def read_header(path: Path) -> Header:
@@ -136,7 +135,7 @@ def read_header(path: Path) -> Header:
             bad_stamps=file["bad_stamps"][()],
             about=_about(file),
         )
-        if file.attrs["checksum"] != _checksum(header) or len(file["vectors"]) != len(header.ids):
+        if file.attrs["checksum"].decode() != _checksum(header) or len(file["vectors"]) != len(header.ids):
             raise damaged(path)
         return header
 
@@ -207,15 +206,22 @@ def damaged(path: Path) -> FeatureError:
     return FeatureError(f"{path} is damaged or no embedding file", "delete it and run extract again")
 
 
+def _write_texts(file: h5py.File, name: str, texts: Sequence[str]) -> None:
+    """Write strings at one length: those of any length would lie in a heap that HDF5 does not checksum."""
+    encoded = [text.encode() for text in texts]
+    length = max(map(len, encoded), default=0) or 1
+    file.create_dataset(name, data=np.array(encoded, dtype=h5py.string_dtype("utf-8", length)))
+
+
 def _texts(dataset: h5py.Dataset) -> tuple[str, ...]:
     """Read a dataset of strings."""
-    return tuple(dataset.asstr()[()]) if dataset.size else ()
+    return tuple(text.decode() for text in dataset[()].tolist())
 
 
 def _about(file: h5py.File) -> dict[str, Any]:
     """Read the settings as plain Python values."""
-    about = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
-    del about["checksum"]
+    about = {name: value.item() for name, value in file.attrs.items() if name != "checksum"}
+    about = {name: value.decode() if isinstance(value, bytes) else value for name, value in about.items()}
     return {"precision_error": None, **{name: about[name] for name in REQUIRED}, **about}
 
 

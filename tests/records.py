@@ -15,7 +15,7 @@ def image_set(labels: list[int], **changes: Any) -> ImageSet:
     values: dict[str, Any] = {
         "name": "memory",
         "root": Path("nowhere"),
-        "classes": tuple(map(str, range(max(labels) + 1))),
+        "classes": tuple(map(str, range(max(labels, default=0) + 1))),
         "ids": tuple(f"{index:03d}.png" for index in range(count)),
         "labels": np.array(labels, np.int64),
         "groups": ("",) * count,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,13 @@ class TestFolders:
     def test_one_class(self, tmp_path):
         with pytest.raises(FeatureError, match=r"one class only \(a\)"):
             scan_folders(touch(tmp_path, "a/1.png", "a/2.png"), "scans")
+
+    def test_file_name_that_is_not_utf8(self, tmp_path):
+        touch(tmp_path, "a/1.png", "b/1.png")
+        Path(os.fsdecode(os.fsencode(tmp_path / "b") + b"/\xe4.png")).write_bytes(b"x")
+        with pytest.raises(FeatureError, match="is not UTF-8") as caught:
+            scan_folders(tmp_path, "scans")
+        assert caught.value.got.isprintable()
 
     def test_links_that_lead_nowhere_or_round_in_a_circle(self, tmp_path):
         touch(tmp_path, "a/1.png", "b/1.png")
@@ -203,6 +211,11 @@ class TestTables:
         with pytest.raises(FeatureError) as caught:
             scan_table(tmp_path / "labels.csv", tmp_path, "cohort", Columns())
         assert "CSV" in caught.value.remedy
+
+    def test_utf16_without_a_mark(self, tmp_path):
+        (tmp_path / "labels.csv").write_bytes("image,label\n1.png,0\n".encode("utf-16-le"))
+        with pytest.raises(FeatureError, match="not plain text"):
+            scan_table(tmp_path / "labels.csv", tmp_path, "cohort", Columns())
 
     def test_folder_in_place_of_the_table(self, tmp_path):
         (tmp_path / "labels.csv").mkdir()
