@@ -18,12 +18,12 @@ class BalancerRecord:
     Attributes
     ----------
     name, title : str
-    note : str
-        One line a user reads in the list of balancers.
     sampler : str
         Import path ``module:class`` of what resamples the training part; empty where it stays as it is.
     parameters : mapping
         Fixed parameters of the sampler; all others are the library's defaults.
+    note : str
+        One line a user reads in the list of balancers.
     seeded : bool
         Whether the sampler takes ``random_state``.
     least : int
@@ -38,9 +38,9 @@ class BalancerRecord:
 
     name: str
     title: str
-    note: str
     sampler: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
     seeded: bool = True
     least: int = 1
     weighted: bool = False
@@ -48,104 +48,40 @@ class BalancerRecord:
     views: bool = False
 
 
+# fmt: off
 _RECORDS = (
-    BalancerRecord(name="none", title="none", note="the training part as it is: the baseline of every comparison"),
-    BalancerRecord(
-        name="class-weight",
-        title="class weights",
-        note="errors on a class weigh as much as the class is rare; no image is added or removed",
-        weighted=True,
-    ),
-    BalancerRecord(
-        name="threshold",
-        title="thresholds",
-        note="no image is added or removed: offsets a class, or cut points where classes are grades",
-        threshold=True,
-    ),
-    BalancerRecord(
-        name="augment",
-        title="augmented views",
-        note="embeddings of flipped, rotated and zoomed minority images (extract --views N)",
-        views=True,
-    ),
-    BalancerRecord(
-        name="random-under",
-        title="random under-sampling",
-        note="as many images a class as the rarest has",
-        sampler="imblearn.under_sampling:RandomUnderSampler",
-    ),
-    BalancerRecord(
-        name="random-over",
-        title="random over-sampling",
-        note="copies of minority images",
-        sampler="imblearn.over_sampling:RandomOverSampler",
-    ),
-    BalancerRecord(
-        name="smote",
-        title="SMOTE",
-        note="synthetic points between minority images and their 5 nearest of the same class",
-        sampler="imblearn.over_sampling:SMOTE",
-        least=6,
-    ),
-    BalancerRecord(
-        name="borderline-smote",
-        title="Borderline-SMOTE",
-        note="SMOTE from minority images near the border only",
-        sampler="imblearn.over_sampling:BorderlineSMOTE",
-        least=6,
-    ),
-    BalancerRecord(
-        name="svm-smote",
-        title="SVM-SMOTE",
-        note="SMOTE from the support vectors of minority classes",
-        sampler="imblearn.over_sampling:SVMSMOTE",
-        least=6,
-    ),
-    BalancerRecord(
-        name="kmeans-smote",
-        title="k-means SMOTE",
-        note="SMOTE inside k-means clusters, more where minority images lie sparse",
-        sampler="imblearn.over_sampling:KMeansSMOTE",
-        parameters={"cluster_balance_threshold": 0.0},
-        least=6,
-    ),
-    BalancerRecord(
-        name="adasyn",
-        title="ADASYN",
-        note="more synthetic points where a minority image lies among others",
-        sampler="imblearn.over_sampling:ADASYN",
-        least=6,
-    ),
-    BalancerRecord(
-        name="smote-tomek",
-        title="SMOTE + Tomek links",
-        note="SMOTE, then mutual nearest neighbours of different classes are removed",
-        sampler="imblearn.combine:SMOTETomek",
-        least=6,
-    ),
-    BalancerRecord(
-        name="smote-enn",
-        title="SMOTE + edited nearest neighbours",
-        note="SMOTE, then points that disagree with their 3 nearest are removed",
-        sampler="imblearn.combine:SMOTEENN",
-        least=6,
-    ),
-    BalancerRecord(
-        name="tomek-links",
-        title="Tomek links",
-        note="majority images whose nearest neighbour is of another class, and mutually so, are removed",
-        sampler="imblearn.under_sampling:TomekLinks",
-        seeded=False,
-    ),
-    BalancerRecord(
-        name="near-miss",
-        title="NearMiss-1",
-        note="of larger classes only the images nearest to the rarest class are kept",
-        sampler="imblearn.under_sampling:NearMiss",
-        seeded=False,
-        least=3,
-    ),
+    BalancerRecord("none", "none", note="the training part as it is: the baseline of every comparison"),
+    BalancerRecord("class-weight", "class weights", weighted=True,
+                   note="errors on a class weigh as much as the class is rare; no image is added or removed"),
+    BalancerRecord("threshold", "thresholds", threshold=True,
+                   note="no image is added or removed: offsets a class, or cut points where classes are grades"),
+    BalancerRecord("augment", "augmented views", views=True,
+                   note="embeddings of flipped, rotated and zoomed minority images (extract --views N)"),
+    BalancerRecord("random-under", "random under-sampling", "imblearn.under_sampling:RandomUnderSampler",
+                   note="as many images a class as the rarest has"),
+    BalancerRecord("random-over", "random over-sampling", "imblearn.over_sampling:RandomOverSampler",
+                   note="copies of minority images"),
+    BalancerRecord("smote", "SMOTE", "imblearn.over_sampling:SMOTE", least=6,
+                   note="synthetic points between minority images and their 5 nearest of the same class"),
+    BalancerRecord("borderline-smote", "Borderline-SMOTE", "imblearn.over_sampling:BorderlineSMOTE", least=6,
+                   note="SMOTE from minority images near the border only"),
+    BalancerRecord("svm-smote", "SVM-SMOTE", "imblearn.over_sampling:SVMSMOTE", least=6,
+                   note="SMOTE from the support vectors of minority classes"),
+    BalancerRecord("kmeans-smote", "k-means SMOTE", "imblearn.over_sampling:KMeansSMOTE",
+                   {"cluster_balance_threshold": 0.0}, least=6,
+                   note="SMOTE inside k-means clusters, more where minority images lie sparse"),
+    BalancerRecord("adasyn", "ADASYN", "imblearn.over_sampling:ADASYN", least=6,
+                   note="more synthetic points where a minority image lies among others"),
+    BalancerRecord("smote-tomek", "SMOTE + Tomek links", "imblearn.combine:SMOTETomek", least=6,
+                   note="SMOTE, then mutual nearest neighbours of different classes are removed"),
+    BalancerRecord("smote-enn", "SMOTE + edited nearest neighbours", "imblearn.combine:SMOTEENN", least=6,
+                   note="SMOTE, then points that disagree with their 3 nearest are removed"),
+    BalancerRecord("tomek-links", "Tomek links", "imblearn.under_sampling:TomekLinks", seeded=False,
+                   note="majority images whose nearest neighbour is of another class, and mutually so, are removed"),
+    BalancerRecord("near-miss", "NearMiss-1", "imblearn.under_sampling:NearMiss", seeded=False, least=3,
+                   note="of larger classes only the images nearest to the rarest class are kept"),
 )
+# fmt: on
 
 BALANCERS: dict[str, BalancerRecord] = {record.name: record for record in _RECORDS}
 """Every balancer by name."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pkgutil import resolve_name
@@ -23,10 +24,11 @@ from heads.thresholds import fit_cuts, fit_offsets
 INNER_FOLDS = 4
 
 
+@dataclass(eq=False)
 class Trainer:
     """Fits any head on one training part under one balancer, and does once what heads share.
 
-    Parameters
+    Attributes
     ----------
     part : Part
     balancer : BalancerRecord
@@ -37,31 +39,18 @@ class Trainer:
         Whether scikit-learn-intelex's estimators are used where a head names one.
     tune : bool
         Whether each head's small search space is searched on the inner folds.
-
-    Attributes
-    ----------
     seconds : dict of float
         Time that each fitted head took, with its members and inner fits.
     """
 
-    def __init__(
-        self,
-        part: Part,
-        balancer: BalancerRecord,
-        *,
-        seed: int = 0,
-        threads: int = 1,
-        fast: bool = False,
-        tune: bool = False,
-    ) -> None:
-        self.part = part
-        self.balancer = balancer
-        self.seed = seed
-        self.threads = threads
-        self.fast = fast and has_intelex()
-        self.tune = tune
-        self.seconds: dict[str, float] = {}
-        self._models: dict[str, Model] = {}
+    part: Part
+    balancer: BalancerRecord
+    seed: int = 0
+    threads: int = 1
+    fast: bool = False
+    tune: bool = False
+    seconds: dict[str, float] = field(default_factory=dict, init=False)
+    _models: dict[str, Model] = field(default_factory=dict, init=False)
 
     @cached_property
     def balanced(self) -> tuple[np.ndarray, np.ndarray]:
@@ -71,13 +60,8 @@ class Trainer:
     @cached_property
     def inner(self) -> list[tuple["Trainer", np.ndarray]]:
         """Trainers on inner training parts, each with the rows it has not seen; empty where classes are too scarce."""
-        trainers = []
-        for train, held in plan_inner_folds(self.part.labels, self.part.groups, seed=self.seed):
-            trainer = Trainer(
-                self.part.take(train), self.balancer, seed=self.seed, threads=self.threads, fast=self.fast
-            )
-            trainers.append((trainer, held))
-        return trainers
+        plan = plan_inner_folds(self.part.labels, self.part.groups, seed=self.seed)
+        return [(replace(self, part=self.part.take(train), tune=False), held) for train, held in plan]
 
     def fit(self, name: str) -> Model:
         """The named head, fitted once, with thresholds where the balancer asks for them.
@@ -112,7 +96,7 @@ class Trainer:
         scarce = np.setdiff1d(self.part.labels, seen)
         if len(scarce):
             classes = " and ".join(repr(self.part.classes[label]) for label in scarce)
-            got = f"scores of unseen training images need {INNER_FOLDS} patients or contents a class; {classes} has fewer"
+            got = f"inner folds need {INNER_FOLDS} patients or contents a class; {classes} has fewer in training"
             raise HeadError(got, "add images, or use another head or --balance")
         scores = [inner.model(name).scores(self.part.vectors[held]) for inner, held in self.inner]
         return np.concatenate(scores), np.concatenate([self.part.labels[held] for _, held in self.inner])
@@ -121,9 +105,9 @@ class Trainer:
         """One estimator fitted on the balanced part."""
         vectors, labels = self.balanced
         weight_parameters, weight_arguments = self.weights(record, labels)
-        build = resolve_name(record.fast if record.fast and self.fast else record.build)
-        fast_parameters = record.fast_parameters if record.fast and self.fast else {}
-        settings = {**record.parameters, **fast_parameters, **weight_parameters, **parameters}
+        fast = self.fast and bool(record.fast)
+        build = resolve_name(record.fast if fast else record.build)
+        settings = {**record.parameters, **(record.fast_parameters if fast else {}), **weight_parameters, **parameters}
         if record.seeded:
             settings["random_state"] = self.seed
         estimator = build(**settings)
@@ -145,11 +129,19 @@ def _single(trainer: Trainer, record: HeadRecord) -> Model:
     """An estimator; its outputs are calibrated on one inner hold-out where its record says so."""
     parameters = _search(trainer, record) if trainer.tune and record.tune else {}
     estimator = trainer.estimator(record, parameters)
-    if not record.calibrate or not trainer.inner:
-        return Single(estimator, Calibration())
+    return Single(estimator, _calibration(trainer, record, parameters) if record.calibrate else Calibration())
+
+
+def _calibration(trainer: Trainer, record: HeadRecord, parameters: dict[str, Any]) -> Calibration:
+    """Fitted on one inner fold; the plain softmax where classes are too scarce to hold images out or to resample."""
+    if not trainer.inner:
+        return Calibration()
     inner, held = trainer.inner[0]
-    outputs = margins(inner.estimator(record, parameters), trainer.part.vectors[held])
-    return Single(estimator, fit_calibration(outputs, trainer.part.labels[held]))
+    try:
+        outputs = margins(inner.estimator(record, parameters), trainer.part.vectors[held])
+    except HeadError:
+        return Calibration()
+    return fit_calibration(outputs, trainer.part.labels[held])
 
 
 def _search(trainer: Trainer, record: HeadRecord) -> dict[str, Any]:

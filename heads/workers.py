@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
@@ -14,7 +16,10 @@ from heads.cell import FoldScores
 from heads.crossval import Failure, Task, fit_task
 from heads.errors import HeadError
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TBB_NUM_THREADS")
+THREAD_VARIABLES = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+)
 
 Outcomes = dict[str, FoldScores | Failure]
 
@@ -54,10 +59,18 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int) -> Iterator[tuple[Task, Outco
 
 
 def _start_worker(threads: int) -> None:
-    """Bound threads, leave Ctrl-C to the parent and keep third parties' warnings off the user's terminal."""
+    """End with the parent, leave Ctrl-C to it, keep third parties' warnings off the terminal, bound threads."""
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")
     threadpoolctl.threadpool_limits(threads)
+
+
+def _follow(parent: int) -> None:
+    """Leave no worker behind a parent that was killed."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def available_cores() -> int:

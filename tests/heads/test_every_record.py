@@ -77,6 +77,16 @@ def test_shuffled_labels_leave_every_head_at_chance(balance, tmp_path):
         assert not recalls or np.mean(recalls) == pytest.approx(CHANCE, abs=NOISE), head
 
 
+def test_scores_are_there_even_where_no_class_can_be_held_out(tmp_path):
+    problem = make_problem()
+    few = np.concatenate([np.flatnonzero(problem.labels == label)[:20] for label in range(len(COUNTS))])
+    small = replace(
+        problem, **{name: getattr(problem, name)[few] for name in ("vectors", "labels", "groups", "ids", "split")}
+    )
+    for fold in fit(small, ["svm", "gaussian-nb"], "smote", tmp_path)["svm"]:
+        assert np.allclose(fold.scores.sum(axis=1), 1, atol=1e-5)
+
+
 def test_the_test_of_shuffled_labels_catches_a_leak(tmp_path):
     problem = make_problem(signal=0, permuted=True)
     leaky = fit(problem, ["knn", "random-forest", "svm"], "smote", tmp_path, protocol="leaky", folds=5)

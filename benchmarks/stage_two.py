@@ -1,0 +1,142 @@
+"""Time headroom's grid against a plain scikit-learn and imbalanced-learn loop on the same folds and cores.
+
+The plain loop is what one writes without headroom: a pipeline of StandardScaler, sampler and classifier a cell, fitted
+fold after fold, each estimator with the threads it takes by default. Both run balancer by balancer, one after the
+other, in one process tree. headroom's time is wall time of the whole grid: workers started, calibrated scores
+computed, every cell written to a results database.
+
+    python benchmarks/stage_two.py --cache cache --dataset aptos --model mobilenet-0.75
+"""
+
+import argparse
+import math
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE
+from imblearn.pipeline import make_pipeline
+from machine import machine, versions, write_csv
+from sklearn.base import BaseEstimator
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+from xgboost import XGBClassifier
+
+from heads.cell import Cell
+from heads.folds import plan_folds
+from heads.grid import GridSettings, plan_cells, run_cells
+from heads.problem import Problem
+from heads.results import Results
+from pipeline.joining import load_problem, plan_problems, stored_embeddings
+
+HEADS: dict[str, Callable[[], BaseEstimator]] = {
+    "svm": SVC,
+    "logreg": lambda: LogisticRegression(max_iter=1000),
+    "knn": KNeighborsClassifier,
+    "random-forest": lambda: RandomForestClassifier(200, random_state=0),
+    "lda": LinearDiscriminantAnalysis,
+    "gaussian-nb": GaussianNB,
+    "decision-tree": lambda: DecisionTreeClassifier(random_state=0),
+    "xgboost": lambda: XGBClassifier(n_estimators=100, random_state=0),
+}
+SAMPLERS: dict[str, Callable[[], Any]] = {
+    "none": lambda: "passthrough",
+    "smote": lambda: SMOTE(random_state=0),
+    "borderline-smote": lambda: BorderlineSMOTE(random_state=0),
+    "adasyn": lambda: ADASYN(random_state=0),
+}
+
+
+def main() -> None:
+    """Run both, write the table, print the ratio."""
+    options = _options()
+    stored, _ = stored_embeddings(options.cache)
+    problem = load_problem(*plan_problems(stored, [options.dataset], [options.model])[0])
+    rows, walls = [], {"headroom": 0.0, "plain": 0.0}
+    for balance in SAMPLERS:
+        cells = {}
+        for name, work in {"headroom": _headroom, "plain": _plain}.items():
+            start = time.perf_counter()
+            cells[name] = work(problem, balance)
+            walls[name] += time.perf_counter() - start
+        rows += [_row(balance, head, cells["plain"][head], cells["headroom"][head], problem) for head in HEADS]
+        for row in rows[-len(HEADS) :]:
+            print(*list(row.values())[:6])
+    largest = max(abs(row["accuracy_plain"] - row["accuracy_headroom"]) for row in rows)
+    whole = (Measured(math.nan, walls[name]) for name in ("plain", "headroom"))
+    print("wrote", write_csv("stage_two", [*rows, _row("all", "wall time", *whole, problem)]))
+    print(
+        f"plain {walls['plain']:.1f} s, headroom {walls['headroom']:.1f} s: {walls['plain'] / walls['headroom']:.2f} x"
+    )
+    print(f"largest difference of accuracy in a cell: {largest:.4f}")
+
+
+class Measured(NamedTuple):
+    """Mean accuracy of the folds, and seconds: wall time of the plain loop, time inside the workers of headroom."""
+
+    accuracy: float
+    seconds: float
+
+
+def _plain(problem: Problem, balance: str) -> dict[str, Measured]:
+    """The plain loop, head by head."""
+    folds = plan_folds(problem.labels, problem.groups, problem.split)
+    measured = {}
+    for head, build in HEADS.items():
+        start, hits = time.perf_counter(), []
+        for fold in folds:
+            pipeline = make_pipeline(StandardScaler(), SAMPLERS[balance](), build())
+            pipeline.fit(problem.vectors[fold.train], problem.labels[fold.train])
+            hits.append(np.mean(pipeline.predict(problem.vectors[fold.test]) == problem.labels[fold.test]))
+        measured[head] = Measured(float(np.mean(hits)), time.perf_counter() - start)
+    return measured
+
+
+def _headroom(problem: Problem, balance: str) -> dict[str, Measured]:
+    """The grid, into a results database of its own."""
+    with tempfile.TemporaryDirectory() as folder, Results(Path(folder) / "results.db") as results:
+        planned = plan_cells([problem], list(HEADS), [balance], GridSettings(), results)
+        list(run_cells(planned, results))
+        return {cell.head: Measured(_accuracy(cell), cell.seconds) for cell in results.cells()}
+
+
+def _accuracy(cell: Cell) -> float:
+    return float(np.mean([np.mean(fold.predicted == fold.labels) for fold in cell.folds]))
+
+
+def _row(balance: str, head: str, plain: Measured, ours: Measured, problem: Problem) -> dict[str, Any]:
+    """One line of the table."""
+    return {
+        "balance": balance,
+        "head": head,
+        "accuracy_plain": round(plain.accuracy, 4),
+        "accuracy_headroom": round(ours.accuracy, 4),
+        "seconds_plain": round(plain.seconds, 2),
+        "seconds_headroom": round(ours.seconds, 2),
+        "data": f"{problem.dataset} {problem.model} {problem.vectors.shape[0]} x {problem.vectors.shape[1]}",
+        "machine": machine(),
+        "versions": versions("scikit-learn", "imbalanced-learn", "xgboost", "scikit-learn-intelex"),
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--dataset", default="aptos")
+    parser.add_argument("--model", default="mobilenet-0.75")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    main()
