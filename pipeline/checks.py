@@ -50,7 +50,7 @@ class Check:
         return f"docs/checks.md#{self.code.lower()}"
 
     def finding(self, message: str) -> dict[str, str]:
-        """Return the form that ``--json`` promises, with the explanation that the page shows."""
+        """Return a message with all that is known of its check."""
         told = {"title": self.title, "meaning": self.meaning, "remedy": self.remedy}
         return {"code": self.code, "severity": self.severity, "message": message, "docs": self.docs} | told
 
@@ -77,6 +77,11 @@ def run_checks(evidence: Iterable[Evidence], ignored: Iterable[str] = ()) -> lis
         for one in evidence
         if (message := check.find(one)) is not None
     ]
+
+
+def as_promised(found: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """Keep of each finding what ``--json`` promises."""
+    return [{name: one[name] for name in ("code", "severity", "message", "docs")} for one in found]
 
 
 def muted(codes: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ DataDir = Annotated[
 ]
 Jobs = Annotated[int, typer.Option(min=0, help="Processes or threads at a time; 0: all cores.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn at random.")]
+Ignore = Annotated[list[str] | None, typer.Option(help="Mute a check, for example M004.", show_default="none")]
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout; all else goes to stderr.")]
 
 DEFAULT_CACHE = Path("cache")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.commands.check import check
 from pipeline.commands.demo import demo
 from pipeline.commands.extract import extract
 from pipeline.commands.fit import fit
@@ -19,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (extract, fit, report, datasets, models, replicate, demo):
+for _command in (extract, fit, report, check, datasets, models, replicate, demo):
     app.command()(_command)
 
 

@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from pipeline.console import command, say
-from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Json
+from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Ignore, Json
 
-Ignore = Annotated[list[str] | None, typer.Option(help="Mute a check, for example M004.", show_default="none")]
 Form = Literal["terminal", "html", "md", "csv", "latex", "json"]
 
 

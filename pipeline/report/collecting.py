@@ -10,8 +10,10 @@ from features.embeddings import read_about
 from heads.cell import Cell
 from heads.comparing import BASELINE, comparisons
 from heads.leaderboard import leaderboard
+from heads.metrics import METRICS
 from heads.results import ProblemInfo, Results
 from heads.statistics import holm
+from pipeline.checks import as_promised
 from pipeline.console import UsageError
 from pipeline.joining import FUSION, Stored, stored_embeddings
 from pipeline.naming import pick
@@ -19,6 +21,7 @@ from pipeline.naming import pick
 GRID = ("protocol", "folds", "repeats", "seed", "reduce", "tune")
 NAMES = ("protocol", "model", "head", "balance", *GRID[1:])
 LEAKY = "leaky"
+JUDGED = "recall_macro"
 
 Row = dict[str, Any]
 
@@ -106,7 +109,7 @@ class Report:
         return {
             "rows": [row for part in self.parts for row in part.rows],
             "comparisons": [item for part in self.parts for item in part.comparisons],
-            "checks": self.checks,
+            "checks": as_promised(self.checks),
         }
 
 
@@ -137,7 +140,7 @@ def collect(cache: Path, datasets: Iterable[str] = (), models: Iterable[str] = (
         Part(
             dataset=dataset,
             rows=_rows([cell for cell in cells if cell.dataset == dataset], problems),
-            comparisons=[item for item in compared if item["dataset"] == dataset],
+            comparisons=sorted((item for item in compared if item["dataset"] == dataset), key=_best_first),
             cells={cell.key: cell for cell in cells if cell.dataset == dataset and cell.status == "fitted"},
             failed=[cell for cell in cells if cell.dataset == dataset and cell.status == "failed"],
             problems={cell.problem: problems[cell.problem] for cell in cells if cell.dataset == dataset},
@@ -204,7 +207,7 @@ def _rows(cells: list[Cell], problems: Mapping[str, ProblemInfo]) -> list[Row]:
         for cell in ordered
         for row in leaderboard([cell], problems)
     ]
-    return sorted(rows, key=lambda row: (row["protocol"] == LEAKY, -(row["metrics"]["recall_macro"] or 0.0)))
+    return sorted(rows, key=lambda row: (row["protocol"] == LEAKY, -(row["metrics"][JUDGED] or 0.0)))
 
 
 def _compared(cells: list[Cell], problems: Mapping[str, ProblemInfo]) -> list[Row]:
@@ -225,6 +228,11 @@ def _compared(cells: list[Cell], problems: Mapping[str, ProblemInfo]) -> list[Ro
         for item, p_holm in zip(family, holm([item["p"] for item in family]), strict=True):
             item["p_holm"] = p_holm
     return found
+
+
+def _best_first(item: Row) -> tuple:
+    """By metric, macro recall in front; the largest gain first."""
+    return item["metric"] != JUDGED, list(METRICS).index(item["metric"]), -item["difference"]
 
 
 def _embeddings(stored: list[Stored], cells: list[Cell]) -> dict[str, dict[str, Any]]:

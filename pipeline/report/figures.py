@@ -15,11 +15,11 @@ from matplotlib.ticker import NullFormatter
 from heads.metrics import METRICS, per_class
 from heads.pooling import pooled
 from heads.tally import ECE_BINS, Predictions
-from pipeline.report.collecting import LEAKY, Part, Row
+from pipeline.report.collecting import JUDGED, LEAKY, Part, Row
 from pipeline.report.drawing import COLOURS, INK, MIDDLE
 from pipeline.report.mapping import embedding_map
 from pipeline.report.numbers import digits, mark, title
-from pipeline.report.verdict import JUDGED, QUESTION, balancer, label
+from pipeline.report.verdict import QUESTION, balancer, label
 
 Draw = Callable[[Axes, Part], str]
 
@@ -28,6 +28,7 @@ MOST_LINES = 36
 MOST_CLASSES = 12
 CURVE_POINTS = 120
 LONGEST_NAME = 22
+LONGEST_PAIR = 34
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class FigureRecord:
     section: str
     title: str
     draw: Draw
-    size: tuple[float, float] = (4.2, 3.6)
+    size: tuple[float, float] = (3.5, 3.2)
 
 
 def _forest(axes: Axes, part: Part, metric: str) -> str:
@@ -59,7 +60,7 @@ def _forest(axes: Axes, part: Part, metric: str) -> str:
     items = _selected(sorted(found, key=lambda item: item["difference"]))
     if not items:
         return ""
-    _figure(axes).set_figheight(1.1 + 0.21 * len(items))
+    _figure(axes).set_figheight(0.9 + 0.19 * len(items))
     for place, item in enumerate(items):
         colour = (BLUE if item["difference"] > 0 else RED) if mark(item) == "*" else MIDDLE
         if item["low"] is not None:
@@ -68,7 +69,7 @@ def _forest(axes: Axes, part: Part, metric: str) -> str:
             item["difference"], place, "o", color=colour, markersize=5, fillstyle="none" if colour == MIDDLE else "full"
         )
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(range(len(items)), [_pair(part, item) for item in items])
+    axes.set_yticks(range(len(items)), [_pair(part, item) for item in items], fontsize=7)
     axes.set_ylim(-0.7, len(items) - 0.3)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"{METRICS[metric].title}, difference from no balancing")
@@ -104,7 +105,7 @@ def _gains(axes: Axes, part: Part) -> str:
     mean = {pair: float(np.mean([item["difference"] for item in found])) for pair, found in gains.items()}
     balancers.sort(key=lambda name: -float(np.mean([gain for pair, gain in mean.items() if pair[1] == name])))
     largest = max(map(abs, mean.values())) or 1.0
-    _figure(axes).set_size_inches(1.8 + 0.48 * len(balancers), 1.5 + 0.27 * len(heads))
+    _figure(axes).set_size_inches(max(3.5, 1.3 + 0.45 * len(balancers)), 1.2 + 0.27 * len(heads))
     for (head, balance), gain in mean.items():
         x, y = balancers.index(balance), heads.index(head)
         shade = to_rgba(BLUE if gain > 0 else RED, 0.6 * abs(gain) / largest)
@@ -126,7 +127,7 @@ def _class_recall(axes: Axes, part: Part) -> str:
     if pair is None:
         return ""
     classes = [_short(name) for name in part.problem.classes]
-    _figure(axes).set_figheight(1.3 + 0.32 * len(classes))
+    _figure(axes).set_figheight(1.1 + 0.32 * len(classes))
     said = []
     for row, (colour, marker) in zip(pair, ((MIDDLE, "o"), (BLUE, "D")), strict=True):
         recalls = class_metrics(part, row)["recall"]
@@ -153,7 +154,7 @@ def _confusion(axes: Axes, part: Part, balanced: bool) -> str:
     counts = np.bincount(cases.labels * k + cases.predicted, minlength=k * k).reshape(k, k)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     classes = [_short(name) for name in part.problem.classes]
-    _figure(axes).set_size_inches(max(3.4, 1.5 + 0.5 * k), max(3.0, 1.4 + 0.42 * k))
+    _figure(axes).set_size_inches(max(3.5, 1.3 + 0.4 * k), max(2.8, 1.2 + 0.36 * k))
     for (y, x), share in np.ndenumerate(shares):
         axes.add_patch(Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, color=to_rgba(BLUE, 0.62 * share)))
         if k <= MOST_CLASSES:
@@ -248,13 +249,13 @@ def _map(axes: Axes, part: Part, layout: str) -> str:
     points: np.ndarray = getattr(found, layout)
     classes = part.problem.classes
     for k in range(min(len(classes), len(COLOURS))):
-        for synthetic, marker, size in ((False, "o", 7), (True, "x", 13)):
+        for synthetic, marker, size in ((False, "o", 7), (True, "x", 11)):
             chosen = (found.labels == k) & (found.synthetic == synthetic)
             name = None if synthetic else _short(classes[k])
             x, y = points[chosen].round(2).T
             axes.scatter(x, y, size, COLOURS[k], marker=marker, alpha=0.8, linewidths=0.6, label=name)
     if found.synthetic.any():
-        axes.scatter([], [], color=MIDDLE, marker="x", s=13, linewidths=0.8, label="SMOTE's")
+        axes.scatter([], [], color=MIDDLE, marker="x", s=11, linewidths=0.8, label="SMOTE's")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.figure.legend(loc="outside upper left", ncols=4, handletextpad=0.1, columnspacing=1)
@@ -290,18 +291,22 @@ def _cost(axes: Axes, part: Part) -> str:
 
 
 FIGURES: tuple[FigureRecord, ...] = (
-    FigureRecord("forest-recall", "compared", title(JUDGED), partial(_forest, metric=JUDGED), (4.6, 3)),
-    FigureRecord("forest-accuracy", "compared", "Accuracy", partial(_forest, metric="accuracy"), (4.6, 3)),
+    FigureRecord("forest-recall", "compared", title(JUDGED), partial(_forest, metric=JUDGED)),
+    FigureRecord("forest-accuracy", "compared", "Accuracy", partial(_forest, metric="accuracy")),
     FigureRecord("gains", "compared", "Change of macro recall, percentage points", _gains),
     FigureRecord("class-recall", "classes", "Recall by class", _class_recall),
-    FigureRecord("confusion-plain", "classes", "Without balancing", partial(_confusion, balanced=False)),
-    FigureRecord("confusion-balanced", "classes", "With balancing", partial(_confusion, balanced=True)),
+    FigureRecord(
+        "confusion-plain", "classes", "Confusion matrix without balancing", partial(_confusion, balanced=False)
+    ),
+    FigureRecord(
+        "confusion-balanced", "classes", "Confusion matrix with balancing", partial(_confusion, balanced=True)
+    ),
     FigureRecord("roc", "curves", "ROC, one class against the rest", partial(_curves, ranked=True)),
     FigureRecord("precision-recall", "curves", "Precision and recall", partial(_curves, ranked=False)),
     FigureRecord("reliability", "curves", "Reliability", _reliability),
     FigureRecord("fold-counts", "data", "Training images by fold", _fold_counts),
-    FigureRecord("map-pca", "data", "Embedding map, principal components", partial(_map, layout="pca"), (4.2, 4.2)),
-    FigureRecord("map-tsne", "data", "Embedding map, t-SNE", partial(_map, layout="tsne"), (4.2, 4.2)),
+    FigureRecord("map-pca", "data", "Embedding map, principal components", partial(_map, layout="pca"), (3.5, 3.8)),
+    FigureRecord("map-tsne", "data", "Embedding map, t-SNE", partial(_map, layout="tsne"), (3.5, 3.8)),
     FigureRecord("cost", "cost", "Seconds against gain", _cost),
 )
 """Every figure in the order of the page."""
@@ -337,7 +342,7 @@ def _identity(row: Row) -> tuple:
 def _pair(part: Part, item: dict[str, Any]) -> str:
     """Head and balancer, with the model where there are several."""
     model = f"{item['model']} " if len({row["model"] for row in part.rows}) > 1 else ""
-    return _short(f"{model}{item['head']}, {item['balance']}", 2 * LONGEST_NAME)
+    return _short(f"{model}{item['head']}, {item['balance']}", LONGEST_PAIR)
 
 
 def _short(text: str, length: int = LONGEST_NAME) -> str:

@@ -11,6 +11,8 @@ from pipeline.report.collecting import Part
 from pipeline.report.drawing import as_svg, drawing, save
 from pipeline.report.figures import FIGURES, FigureRecord
 
+WIDE = 5.0  # inches from which a figure takes the whole width of a page
+
 
 @dataclass(frozen=True)
 class Plate:
@@ -19,12 +21,18 @@ class Plate:
     record: FigureRecord
     description: str
     svg: str
+    wide: bool
 
 
 def plates(part: Part, number: int) -> list[Plate]:
     """Draw the figures of one data set as SVG for a page; ``number`` keeps their names apart from other sets'."""
     return [
-        Plate(record, description, as_svg(figure, f"p{number}-{record.name}", record.title, description))
+        Plate(
+            record,
+            description,
+            as_svg(figure, f"p{number}-{record.name}", record.title, description),
+            wide=figure.get_figwidth() > WIDE,
+        )
         for record, figure, description in _drawn(part)
     ]
 

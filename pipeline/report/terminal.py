@@ -3,7 +3,7 @@
 import textwrap
 from typing import Any
 
-from pipeline.report.collecting import Part, Report
+from pipeline.report.collecting import JUDGED, Part, Report
 from pipeline.report.numbers import MAIN, SHORT, digits, mark, shown
 from pipeline.report.verdict import verdict
 
@@ -21,12 +21,16 @@ def as_terminal(report: Report) -> str:
         lines += ["", *_wrapped(f"{part.dataset}: {images}{common}"), *_leaderboard(part), *_compared(part)]
         lines += ["", *(line for said in verdict(part) for line in _wrapped(said, "> "))] if part.rows else []
         lines += [line for cell in part.failed for line in _wrapped(f"{cell.head} {cell.balance}: {cell.reason}", "x ")]
-    lines += [""] * bool(report.checks)
-    for check in report.checks:
-        lines += _wrapped(f"{check['severity']}: {check['message']}", f"{check['code']} ")
-    if report.checks:
-        lines += _wrapped("Each check is explained in docs/checks.md and in the page that --format html writes.")
+    lines += ["", *check_lines(report.checks)]
     return "\n".join(lines).strip("\n") + "\n"
+
+
+def check_lines(checks: list[dict[str, str]]) -> list[str]:
+    """Return findings for a terminal of 80 columns."""
+    lines = [
+        line for check in checks for line in _wrapped(f"{check['severity']}: {check['message']}", f"{check['code']} ")
+    ]
+    return lines + ["each is explained in docs/checks.md"] * bool(lines)
 
 
 def _leaderboard(part: Part) -> list[str]:
@@ -54,7 +58,7 @@ def _compared(part: Part) -> list[str]:
     at = names.index("head")
 
     def order(pair: tuple) -> tuple[int, float]:
-        gain = by_pair[pair].get("recall_macro")
+        gain = by_pair[pair].get(JUDGED)
         return heads.index(pair[at]), -(gain["difference"] if gain else 0.0)
 
     ordered = sorted(by_pair, key=order)

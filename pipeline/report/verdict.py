@@ -9,10 +9,9 @@ from heads.comparing import PAIRED_TESTS
 from heads.metrics import METRICS
 from heads.statistics import ROPE
 from heads.wording import PRACTICALLY_CERTAIN, SIGNIFICANT
-from pipeline.report.collecting import Part, Row
+from pipeline.report.collecting import JUDGED, Part, Row
 from pipeline.report.numbers import digits, interval, measured, title
 
-JUDGED = "recall_macro"
 QUESTION = "smote"
 OUTCOMES = RAISED, LOWERED, SAME, UNCLEAR = ("raised", "lowered", "practically unchanged", "no change shown")
 

@@ -1,0 +1,46 @@
+"""``headroom check``: is the cache sound, and may the numbers be trusted?"""
+
+import typer
+
+from pipeline.console import COULD_NOT, command, say, write_json
+from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Ignore, Json
+
+
+@command
+def check(
+    ignore: Ignore = None, data_dir: DataDir = DEFAULT_DATA, cache: Cache = DEFAULT_CACHE, json: Json = False
+) -> None:
+    """Read the whole cache back, and run the numbered checks that docs/checks.md explains.
+
+    Warnings leave the exit code at 0; a damaged file makes it 1. Without the images only the checks on files are
+    left out.
+    """
+    from pipeline.checks import DAMAGE, as_promised, muted, run_checks
+    from pipeline.console import UsageError
+    from pipeline.evidence import gather
+    from pipeline.joining import stored_embeddings
+    from pipeline.report.collecting import read_cells
+    from pipeline.report.terminal import check_lines
+    from pipeline.verifying import damages, leftovers
+
+    ignored = muted(ignore or ())
+    damaged = [DAMAGE.finding(line) for line in damages(cache)]
+    for line in leftovers(cache):
+        say(f"note: {line}")
+    stored, _ = stored_embeddings(cache)
+    cells, problems = read_cells(cache) if not damaged else ([], {})
+    names = sorted({item.dataset for item in stored} | {cell.dataset for cell in cells})
+    if not names and not damaged:
+        got = f"{cache} holds neither embeddings nor results"
+        raise UsageError(got, "run extract first, or name another --cache")
+    evidence = [gather(name, stored, cells, problems, data_dir) for name in names]
+    for one in evidence:
+        if one.properties is None:
+            say(f"note: the images of {one.dataset} are out of reach, so their files are not checked; see --data-dir")
+    found = damaged + run_checks(evidence, ignored)
+    if json:
+        write_json({"checks": as_promised(found)})
+    else:
+        typer.echo("\n".join(check_lines(found)) or "nothing found")
+    if damaged:
+        raise typer.Exit(COULD_NOT)
