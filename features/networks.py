@@ -114,11 +114,12 @@ def _input_side(path: Path) -> int:
     try:
         with zipfile.ZipFile(path) as archive:
             config = json.loads(archive.read("config.json"))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        layers = config.get("config", {}).get("layers") or [{}]
+        shape = layers[0].get("config", {}).get("batch_shape")
+        shape = list(shape or config.get("build_config", {}).get("input_shape") or [])
+    except (OSError, LookupError, TypeError, AttributeError, ValueError, zipfile.BadZipFile) as error:
         got = f"{path} is no .keras file"
         raise FeatureError(got, "give a file saved by Keras 3 with model.save('name.keras')") from error
-    layers = config.get("config", {}).get("layers") or [{}]
-    shape = layers[0].get("config", {}).get("batch_shape") or config.get("build_config", {}).get("input_shape") or []
     if len(shape) != 4 or not isinstance(shape[1], int) or shape[1] != shape[2]:
         got = f"{path} does not say which image size it takes (its input is {shape})"
         raise FeatureError(got, "say it with --size")

@@ -14,9 +14,7 @@ from features.backbones import BACKBONES
 from features.engines import ENGINES, EngineRecord
 from tests import fake_engine
 from tests.launch import BLOCK, with_block_size
-from tests.running import Done, checked
-
-ROOT = Path(__file__).parents[1]
+from tests.running import ROOT, Done, checked
 
 
 @pytest.fixture

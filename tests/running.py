@@ -2,8 +2,12 @@
 
 import json
 import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,10 @@ def finished(process: subprocess.Popen) -> Done:
     """Wait for a launched command."""
     stdout, stderr = process.communicate(timeout=120)
     return checked(Done(process.returncode, stdout, stderr))
+
+
+def headroom(*arguments: object, **options: Any) -> Done:
+    """Run a command in a process of its own, with the real engines."""
+    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, **options)
+    return checked(Done(done.returncode, done.stdout, done.stderr))

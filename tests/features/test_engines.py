@@ -1,0 +1,75 @@
+"""Every engine's record, and the precision that a probe allows."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from features.building import Network
+from features.engines import ENGINES, PROBE_LIMIT, choose_engine, load_probed, relative_error
+from features.errors import FeatureError
+from features.weights import Weights
+from tests import fake_engine
+
+NETWORK = Network("fake", 16, "none", "avg", Weights("random", None, "random-0"))
+
+
+@pytest.mark.parametrize("record", ENGINES.values(), ids=lambda row: row.name)
+def test_every_record(record):
+    assert ENGINES[record.name] is record
+    assert record.batch > 0
+    assert importlib.util.find_spec(record.module) is not None
+
+
+def test_auto_is_one_of_the_records():
+    assert choose_engine("auto") in ENGINES.values()
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_by_name(name):
+    assert choose_engine(name) is ENGINES[name]
+
+
+class TestProbe:
+    @pytest.fixture
+    def record(self, fake):
+        return ENGINES["openvino"]
+
+    @pytest.fixture
+    def batch(self):
+        return np.random.default_rng(0).integers(0, 256, (fake_engine.BATCH, 16, 16, 3), dtype=np.uint8)
+
+    def test_float32_needs_none(self, record, tmp_path):
+        probed = load_probed(record, NETWORK, "float32", tmp_path, lambda: pytest.fail("probed"))
+        assert (probed.precision, probed.error) == ("float32", None)
+
+    def test_machine_without_reduced_precision_needs_none(self, record, tmp_path):
+        probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: pytest.fail("probed"))
+        assert (probed.precision, probed.error) == ("float32", None)
+
+    def test_reduced_within_the_limit(self, record, tmp_path, batch, monkeypatch):
+        monkeypatch.setenv("FAKE_ENGINE_REDUCED", "bfloat16")
+        probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
+        assert probed.precision == "bfloat16"
+        assert 0 < probed.error <= PROBE_LIMIT
+
+    def test_reduced_beyond_the_limit(self, record, tmp_path, batch, monkeypatch):
+        monkeypatch.setattr("features.engines.PROBE_LIMIT", 0.001)
+        monkeypatch.setenv("FAKE_ENGINE_REDUCED", "bfloat16")
+        probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
+        assert (probed.precision, probed.error) == ("float32", pytest.approx(0.005, rel=0.01))
+        with pytest.raises(FeatureError, match="differ from float32"):
+            load_probed(record, NETWORK, "float16", tmp_path, lambda: batch)
+
+
+class TestRelativeError:
+    def test_is_the_worst_row(self):
+        exact = np.array([[1.0, 0.0], [0.0, 10.0]])
+        assert relative_error(exact + np.array([[0.0, 0.5], [0.0, 0.0]]), exact) == pytest.approx(0.5)
+
+    def test_zero_where_equal_even_at_zero(self):
+        assert relative_error(np.zeros((2, 3)), np.zeros((2, 3))) == 0
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_infinite_where_not_finite(self, value):
+        assert relative_error(np.array([[value, 1.0]]), np.ones((1, 2))) == np.inf

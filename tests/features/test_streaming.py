@@ -1,0 +1,77 @@
+"""Batches of one fixed shape, in order, a bounded number ahead."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.decoding import decode
+from features.streaming import stream
+from features.views import Frame
+from tests.pictures import write_picture
+
+
+@pytest.fixture
+def paths(tmp_path):
+    made = [tmp_path / f"{index:02d}.png" for index in range(11)]
+    for index, path in enumerate(made):
+        write_picture(path, index)
+    made[4].write_text("broken")
+    return made
+
+
+def flat(batches, size):
+    return np.concatenate([batch.pixels[Frame(size)][: len(batch.hashes)] for batch in batches])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("size", [8, 16])
+def test_images_come_in_order(paths, threads, size):
+    batches = list(stream([paths], [Frame(8), Frame(16)], 4, threads))
+    assert [len(batch.hashes) for batch in batches] == [4, 4, 3]
+    assert {batch.pixels[Frame(size)].shape for batch in batches} == {(4, size, size, 3)}
+    for row, path in enumerate(paths):
+        if row != 4:
+            np.testing.assert_array_equal(flat(batches, size)[row], decode(path, (size,))[1][size])
+            assert batches[row // 4].hashes[row % 4] == decode(path, (size,))[0]
+
+
+def test_bad_image_is_black_with_a_reason(paths):
+    batch = list(stream([paths], [Frame(8)], 4, 2))[1]
+    assert batch.reasons[0]
+    assert batch.hashes[0] == ""
+    assert not batch.pixels[Frame(8)][0].any()
+    assert batch.reasons[1:] == ["", "", ""]
+
+
+def test_batches_never_cross_blocks(paths):
+    batches = list(stream([paths[:5], paths[5:]], [Frame(8)], 4, 2))
+    assert [len(batch.hashes) for batch in batches] == [4, 1, 4, 2]
+
+
+def test_nothing_to_do():
+    assert list(stream([], [Frame(8)], 4, 2)) == []
+
+
+def test_no_more_than_a_few_batches_are_decoded_ahead(paths, monkeypatch):
+    begun: list[Path] = []
+
+    def counted(path, sizes):
+        begun.append(path)
+        return decode(path, sizes)
+
+    monkeypatch.setattr("features.streaming.decode", counted)
+    batches = stream([paths * 30], [Frame(8)], 4, 2)
+    next(batches)
+    assert len(begun) <= 4 * 8
+    batches.close()
+
+
+def test_consumer_that_stops_early_leaves_no_thread(paths):
+    import threading
+
+    before = threading.active_count()
+    batches = stream([paths * 30], [Frame(8)], 4, 2)
+    next(batches)
+    batches.close()
+    assert threading.active_count() == before
