@@ -113,7 +113,9 @@ def _application(network: Network) -> Any:
     builder = getattr(keras.applications, record.builder)
     shape = (network.size, network.size, 3)
     try:
-        core = builder(include_top=False, weights=None, input_shape=shape, **dict(record.options))
+        core = builder(
+            include_top=False, weights=None, input_shape=shape, pooling=network.pooling, **dict(record.options)
+        )
     except ValueError as error:
         got = f"{record.name} cannot be built for --size {network.size}: {_first_line(error)}"
         raise FeatureError(got, f"leave --size out (its own is {record.size})") from error

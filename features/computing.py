@@ -139,9 +139,9 @@ def _on_one_device(
     runs: Sequence[Run], engines: Sequence[Engine], blocks: Sequence[BlockPlan], images: ImageSet, how: Computing
 ) -> Iterator[int]:
     """Compute blocks one after the other; gives the number of images after each batch."""
-    paths = [images.root / images.ids[row] for block in blocks for row in block.rows]
+    paths = ([images.root / images.ids[row] for row in block.rows] for block in blocks)
     frames = sorted({run.frame for run in runs})
-    batches = _embedded(stream(_per_block(paths, blocks), frames, how.engine.batch, how.threads), runs, engines)
+    batches = _embedded(stream(paths, frames, how.engine.batch, how.threads), runs, engines)
     for block in blocks:
         hashes: list[str] = []
         reasons: list[str] = []
@@ -156,12 +156,6 @@ def _on_one_device(
         for run, part in zip(runs, parts, strict=True):
             if run.lacks(block):
                 _save(run, block, np.concatenate(part), hashes, reasons)
-
-
-def _per_block(paths: list[Path], blocks: Sequence[BlockPlan]) -> list[list[Path]]:
-    """Cut a list of paths as the blocks are cut."""
-    ends = np.cumsum([len(block.rows) for block in blocks])
-    return [paths[end - len(block.rows) : end] for end, block in zip(ends, blocks, strict=True)]
 
 
 def _embedded(

@@ -101,7 +101,8 @@ def _pixels(data: bytes, size: int, scales: dict[int, Image.Image]) -> np.ndarra
     if scale not in scales:
         if scale > 1:
             opened.draft(None, (opened.width // scale, opened.height // scale))
-        scales[scale] = _plain(ImageOps.exif_transpose(opened))
+        ImageOps.exif_transpose(opened, in_place=True)
+        scales[scale] = _plain(opened)
     image = scales[scale]
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)

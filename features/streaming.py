@@ -1,7 +1,7 @@
 """Decode images on threads, a bounded number of batches ahead of the engine."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,12 +33,12 @@ class Batch:
     reasons: list[str]
 
 
-def stream(blocks: Sequence[Sequence[Path]], frames: Sequence[Frame], batch: int, threads: int) -> Iterator[Batch]:
+def stream(blocks: Iterable[Sequence[Path]], frames: Sequence[Frame], batch: int, threads: int) -> Iterator[Batch]:
     """Decode images in order, in batches of one fixed shape that never cross from one block to the next.
 
     Parameters
     ----------
-    blocks : sequence of sequence of Path
+    blocks : iterable of sequence of Path
     frames : sequence of Frame
         Every image is decoded once for all of them.
     batch : int
@@ -49,7 +49,7 @@ def stream(blocks: Sequence[Sequence[Path]], frames: Sequence[Frame], batch: int
     Batch
         The last one of a block may be padded with black; its lists are as long as the images left.
     """
-    groups = [block[start : start + batch] for block in blocks for start in range(0, len(block), batch)]
+    groups = (block[start : start + batch] for block in blocks for start in range(0, len(block), batch))
     ahead: deque[tuple[dict[Frame, np.ndarray], list[Future[tuple[str, str]]]]] = deque()
     with ThreadPoolExecutor(threads, "decode") as workers:
         try:
