@@ -55,6 +55,8 @@ def finish(run: Run, images: ImageSet, stamps: np.ndarray) -> None:
             bad_stamps=stamps[sorted(bad)],
             about=_about(run, images),
         )
+        for left in run.folder.glob(f".{run.file.name}.*.part"):
+            left.unlink()  # of a killed run: only the holder of the lock writes here
         write_embeddings(run.file, header, _vectors(run, kept))
         run.finished.remove()
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -33,6 +36,12 @@ class Done:
         return got.removeprefix("error: "), remedy.removeprefix("   do: ")
 
 
+def checked_answer(done: Done) -> Any:
+    """Return the object of a command that must have succeeded."""
+    assert done.code == 0, done.stderr
+    return done.json
+
+
 def checked(done: Done) -> Done:
     """Let no command end in a traceback."""
     assert "Traceback" not in done.stderr + done.stdout, done.stderr
@@ -51,3 +60,12 @@ def headroom(*arguments: object, **options: Any) -> Done:
     command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, **options)
     return checked(Done(done.returncode, done.stdout, done.stderr))
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """Return all that an embedding file holds; HDF5 itself adds the time of writing."""
+    with h5py.File(path) as file:
+        return {
+            **{name: dataset[()].tobytes() for name, dataset in file.items()},
+            **{f"@{name}": np.asarray(value).tobytes() for name, value in file.attrs.items()},
+        }

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from features.embeddings import read_about, read_embeddings, read_header, read_vectors, write_embeddings
 from features.errors import FeatureError
 from tests.records import header_of, image_set
+from tests.running import contents
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 
@@ -71,7 +72,7 @@ def test_slices_of_the_vectors(tmp_path):
 def test_the_same_is_written_every_time(tmp_path):
     for name in ("a.h5", "b.h5"):
         write(tmp_path / name)
-    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    assert contents(tmp_path / "a.h5") == contents(tmp_path / "b.h5")
 
 
 def test_an_error_while_writing_leaves_what_was_there(tmp_path):
