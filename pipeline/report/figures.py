@@ -72,7 +72,7 @@ def _forest(axes: Axes, part: Part, metric: str) -> str:
     axes.set_yticks(range(len(items)), [_pair(part, item) for item in items], fontsize=7)
     axes.set_ylim(-0.7, len(items) - 0.3)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(f"{METRICS[metric].title}, difference from no balancing")
+    axes.set_xlabel(f"change of {METRICS[metric].title}")
     sure = [item for item in items if mark(item) == "*"]
     up = sum(item["difference"] > 0 for item in sure)
     left_out = f" {len(found) - len(items)} more are in the table." if len(items) < len(found) else ""
@@ -188,7 +188,7 @@ def _curves(axes: Axes, part: Part, ranked: bool) -> str:
         axes.plot([0, 1], [0, 1], color=MIDDLE, linewidth=0.8, linestyle=":")
     axes.set_xlabel("1 - specificity" if ranked else "recall")
     axes.set_ylabel("sensitivity" if ranked else "precision")
-    axes.legend(loc="lower right" if ranked else "lower left")
+    axes.figure.legend(loc="outside upper left", ncols=4, handlelength=1.2, columnspacing=1)
     name, metric = ("ROC", "auroc_ovr") if ranked else ("Precision-recall", "auprc_macro")
     return f"{name} curves by class of {label(part, row)}; {METRICS[metric].title} {digits(row['metrics'][metric])}."
 
@@ -258,6 +258,7 @@ def _map(axes: Axes, part: Part, layout: str) -> str:
         axes.scatter([], [], color=MIDDLE, marker="x", s=11, linewidths=0.8, label="SMOTE's")
     axes.set_xticks([])
     axes.set_yticks([])
+    axes.spines[:].set_visible(False)
     axes.figure.legend(loc="outside upper left", ncols=4, handletextpad=0.1, columnspacing=1)
     method = {"pca": "Two principal components", "tsne": "t-SNE"}[layout]
     return (
@@ -295,12 +296,8 @@ FIGURES: tuple[FigureRecord, ...] = (
     FigureRecord("forest-accuracy", "compared", "Accuracy", partial(_forest, metric="accuracy")),
     FigureRecord("gains", "compared", "Change of macro recall, percentage points", _gains),
     FigureRecord("class-recall", "classes", "Recall by class", _class_recall),
-    FigureRecord(
-        "confusion-plain", "classes", "Confusion matrix without balancing", partial(_confusion, balanced=False)
-    ),
-    FigureRecord(
-        "confusion-balanced", "classes", "Confusion matrix with balancing", partial(_confusion, balanced=True)
-    ),
+    FigureRecord("confusion-plain", "classes", "Confusion, no balancing", partial(_confusion, balanced=False)),
+    FigureRecord("confusion-balanced", "classes", "Confusion, balanced", partial(_confusion, balanced=True)),
     FigureRecord("roc", "curves", "ROC, one class against the rest", partial(_curves, ranked=True)),
     FigureRecord("precision-recall", "curves", "Precision and recall", partial(_curves, ranked=False)),
     FigureRecord("reliability", "curves", "Reliability", _reliability),

@@ -6,13 +6,14 @@ from functools import lru_cache
 import numpy as np
 
 from features.embeddings import read_embeddings
+from features.errors import FeatureError
 from heads.balancing import BALANCERS, resample
 from heads.errors import HeadError
 from heads.part import Part as Images
 from pipeline.joining import FUSION
 from pipeline.report.collecting import Part
 
-IMAGES = 1500
+IMAGES = 1000
 SYNTHETIC = 400
 COMPONENTS = 50
 PERPLEXITY = 30
@@ -38,7 +39,7 @@ class EmbeddingMap:
     synthetic: np.ndarray
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=16)
 def embedding_map(part: Part) -> EmbeddingMap | None:
     """Lay out a seeded sample of a data set's embeddings, as the best row's model has them.
 
@@ -58,12 +59,16 @@ def embedding_map(part: Part) -> EmbeddingMap | None:
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
     from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
 
     names = part.best["model"].split(FUSION) if part.best else []
     about = next((part.embeddings[name] for name in names if name in part.embeddings), None)
     if about is None:
         return None
-    stored = read_embeddings(about["path"])
+    try:
+        stored = read_embeddings(about["path"])
+    except FeatureError:
+        return None
     random = np.random.default_rng(0)
     rows = np.sort(random.permutation(len(stored.ids))[:IMAGES])
     vectors = StandardScaler().fit_transform(stored.vectors[rows])
@@ -77,5 +82,6 @@ def embedding_map(part: Part) -> EmbeddingMap | None:
     components = PCA(min(COMPONENTS, *vectors.shape), random_state=0).fit(vectors)
     points = components.transform(more[kept])
     perplexity = min(PERPLEXITY, (len(kept) - 1) / 3)
-    tsne = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(points)
+    with threadpool_limits(1):  # threads that wait for a busy machine cost minutes
+        tsne = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(points)
     return EmbeddingMap(about["model"], points[:, :2], tsne, labels[kept], kept >= len(rows))

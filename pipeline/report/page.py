@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from heads.metrics import METRICS
 from heads.wording import sentence
-from pipeline.report.claims import CLAIMS, beside
+from pipeline.report.claims import claimed
 from pipeline.report.collecting import Part, Report
 from pipeline.report.figures import class_metrics
 from pipeline.report.gallery import Plate, plates
@@ -53,8 +53,8 @@ def as_html(report: Report) -> str:
     )
     environment.filters |= {"digits": digits, "interval": interval, "title_of": title, "difference": difference}
     environment.globals |= {
-        **{"METRICS": METRICS, "SHORT": SHORT, "PRINTED": PRINTED, "MAIN": MAIN, "CLAIMS": CLAIMS, "Markup": Markup},
-        **{"beside": beside, "verdict": verdict, "label": label, "sentence": sentence, "mark": mark},
+        **{"METRICS": METRICS, "SHORT": SHORT, "PRINTED": PRINTED, "MAIN": MAIN, "Markup": Markup},
+        **{"claimed": claimed, "verdict": verdict, "label": label, "sentence": sentence, "mark": mark},
         **{"outlook": outlook, "shown": shown, "class_metrics": class_metrics},
     }
     chapters = [_chapter(part, number) for number, part in enumerate(report.parts)]

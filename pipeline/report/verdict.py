@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import numpy as np
-
 from heads.balancing import BALANCERS
-from heads.comparing import PAIRED_TESTS
+from heads.contrast import contrast
+from heads.errors import HeadError
 from heads.metrics import METRICS
-from heads.statistics import ROPE
+from heads.statistics import PairedResult
 from heads.wording import PRACTICALLY_CERTAIN, SIGNIFICANT
 from pipeline.report.collecting import JUDGED, Part, Row
 from pipeline.report.numbers import digits, interval, measured, title
@@ -58,30 +57,13 @@ def balancer(name: str) -> str:
     return BALANCERS[name].title if name in BALANCERS else name
 
 
-def tested_lead(part: Part, row: Row, other: Row, metric: str) -> dict[str, Any] | None:
-    """Test two rows on the same folds.
-
-    Parameters
-    ----------
-    part : Part
-    row, other : dict
-    metric : str
-
-    Returns
-    -------
-    dict or None
-        ``difference``, ``low``, ``high``, ``p``; None where they were not tested on the same images, fold by fold.
-    """
-    cell, second = part.cells[row["key"]], part.cells[other["key"]]
-    same = len(cell.folds) == len(second.folds) and cell.protocol == second.protocol
-    paired = zip(cell.folds, second.folds, strict=True) if same else ()
-    if not same or not all(np.array_equal(one.rows, two.rows) for one, two in paired):
+def tested_lead(part: Part, row: Row, other: Row, metric: str) -> PairedResult | None:
+    """Test two rows on the same folds; None where they do not share them."""
+    cell, second = (part.cells[each["key"]] for each in (row, other))
+    try:
+        return contrast([cell], [second], part.problems, [metric])[metric]
+    except HeadError:
         return None
-    record = PAIRED_TESTS[cell.protocol]
-    ours, theirs = (record.measure(each, part.problems[each.problem], [metric])[metric] for each in (cell, second))
-    ratio = sum(len(fold.rows) for fold in cell.folds) / sum(int(fold.counts_before.sum()) for fold in cell.folds)
-    result = record.test(ours - theirs, ratio, ROPE)
-    return None if result.p is None else vars(result)
 
 
 def winner(part: Part, metric: str) -> Row | None:
@@ -90,18 +72,19 @@ def winner(part: Part, metric: str) -> Row | None:
     defined = [row for row in part.honest() if row["metrics"][metric] is not None]
     ranked = sorted(defined, key=lambda row: -sign * row["metrics"][metric])
     result = tested_lead(part, ranked[0], ranked[1], metric) if len(ranked) > 1 else None
-    return ranked[0] if result and result["p"] < SIGNIFICANT and sign * result["difference"] > 0 else None
+    ahead = result and result.p is not None and result.p < SIGNIFICANT and sign * (result.difference or 0) > 0
+    return ranked[0] if ahead else None
 
 
 def _lead(part: Part, other: Row) -> str:
     """Say how far the best row is ahead of another, and how sure that is."""
     assert part.best is not None
     result = tested_lead(part, part.best, other, JUDGED)
-    if result is None:
+    if result is None or result.p is None:
         return "the two cannot be tested against each other"
-    evidence = f"{digits(result['difference'], sign='+')} {interval((result['low'], result['high']), '+')}"
-    p = "p < 0.001" if result["p"] < 0.001 else f"p = {result['p']:.3f}"
-    sure = "the lead is" if result["p"] < SIGNIFICANT else "the lead may be noise:"
+    evidence = f"{digits(result.difference, sign='+')} {interval((result.low, result.high), '+')}"
+    p = "p < 0.001" if result.p < 0.001 else f"p = {result.p:.3f}"
+    sure = "the lead is" if result.p < SIGNIFICANT else "the lead may be noise:"
     return f"{sure} {evidence}, {p}"
 
 
