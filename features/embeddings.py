@@ -208,9 +208,12 @@ def damaged(path: Path) -> FeatureError:
 
 def _write_texts(file: h5py.File, name: str, texts: Sequence[str]) -> None:
     """Write strings at one length: those of any length would lie in a heap that HDF5 does not checksum."""
-    encoded = [text.encode() for text in texts]
-    length = max(map(len, encoded), default=0) or 1
-    file.create_dataset(name, data=np.array(encoded, dtype=h5py.string_dtype("utf-8", length)))
+    length = max((len(text.encode()) for text in texts), default=0) or 1
+    kind = h5py.string_dtype("utf-8", length)
+    dataset = file.create_dataset(name, (len(texts),), kind)
+    for start in range(0, len(texts), CHUNK_ROWS):
+        part = texts[start : start + CHUNK_ROWS]
+        dataset[start : start + len(part)] = np.array([text.encode() for text in part], dtype=kind)
 
 
 def _texts(dataset: h5py.Dataset) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def finish(run: Run, images: ImageSet, stamps: np.ndarray) -> None:
         hashes[plan.rows], run.dim = block.hashes, block.vectors.shape[1]
         bad.update({int(row): str(reason) for row, reason in zip(plan.rows, block.reasons, strict=True) if reason})
     run.bad = {images.ids[row]: bad[row] for row in sorted(bad)}
-    kept = np.array([row for row in range(len(images.ids)) if row not in bad], np.int64)
+    kept = np.setdiff1d(np.arange(len(images.ids)), sorted(bad), assume_unique=True)
     if not len(kept):
         reason = next(iter(run.bad.values()))
         got = f"none of the {len(images.ids):,} images in {images.root} could be read ({reason})"

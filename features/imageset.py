@@ -2,10 +2,11 @@
 
 import csv
 import io
+import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import numpy as np
@@ -100,10 +101,10 @@ def scan_folders(root: Path, name: str) -> ImageSet:
     inner = [folder for part in parts for folder in _folders(part)]
     trees = parts if inner else {root: ""}
     entries = [
-        _Entry(path.relative_to(root).as_posix(), folder.name, "", part)
+        _Entry(f"{folder.relative_to(root).as_posix()}/{image}", folder.name, "", part)
         for tree, part in trees.items()
         for folder in _folders(tree)
-        for path in _images(folder)
+        for image in _images(folder)
     ]
     if not entries:
         got = f"the folder {root} holds no class folder with images"
@@ -241,13 +242,13 @@ def _folders(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _images(folder: Path) -> Iterable[Path]:
-    """Return the files below a folder that are named like images."""
-    return (
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
-    )
+def _images(folder: Path) -> Iterator[str]:
+    """Give the files below a folder that are named like images, as paths inside it with forward slashes."""
+    for place, _, names in os.walk(folder):  # pathlib would hold a Path for every image
+        inside = Path(place).relative_to(folder).as_posix()
+        for name in names:
+            if not name.startswith(".") and PurePath(name).suffix.lower() in IMAGE_SUFFIXES:
+                yield name if inside == "." else f"{inside}/{name}"
 
 
 def _read_table(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -298,12 +299,11 @@ def _finder(root: Path, images: str) -> Callable[[str], str]:
     folder, prefix = root / images, f"{images}/" if images else ""
     exact: dict[str, str] = {}
     loose: dict[str, list[str]] = {}
-    for path in sorted(_images(folder)) if folder.is_dir() else ():
-        relative = path.relative_to(root).as_posix()
-        inside = path.relative_to(folder).as_posix()
-        exact[inside] = relative
+    for inside in sorted(_images(folder)):
+        exact[inside] = prefix + inside
+        path = PurePath(inside)
         for alias in {inside.removesuffix(path.suffix), path.name, path.stem}:
-            loose.setdefault(alias, []).append(relative)
+            loose.setdefault(alias, []).append(prefix + inside)
 
     def find(image: str) -> str:
         name = image.replace("\\", "/").removeprefix("./")
