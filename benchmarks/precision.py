@@ -1,0 +1,122 @@
+"""Reduced precision of stage one: how far are the vectors, and does it change any metric?
+
+    python benchmarks/precision.py --data-dir data --dataset aptos \\
+        --model mobilenet-0.75 --weights FILE --model mobilenet-0.25 --weights FILE
+
+The engine computes every image at both precisions, past its own probe; the heads see the same folds.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from machine import machine, versions, write_csv
+
+from features.catalogue import DATASETS, load_dataset
+from features.engine_openvino import reduced_precision
+from features.engines import ENGINES, PROBE_LIMIT
+from features.imageset import ImageSet
+from features.networks import NetworkOptions, plan_networks
+from features.streaming import stream
+from features.views import Frame
+from heads.comparing import COMPARED
+from heads.folds import union_groups
+from heads.grid import plan_cells, run_cells
+from heads.leaderboard import leaderboard
+from heads.problem import Problem
+from heads.results import Results
+from heads.settings import GridSettings
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def main() -> None:
+    """Embed, compare, fit, and write the CSV."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, default=Path("data"))
+    parser.add_argument("--dataset", choices=list(DATASETS), default="aptos")
+    parser.add_argument("--model", action="append", required=True)
+    parser.add_argument("--weights", action="append", required=True)
+    parser.add_argument("--head", action="append", default=None)
+    asked = parser.parse_args()
+    images = load_dataset(DATASETS[asked.dataset], asked.data_dir / asked.dataset)
+    rows = []
+    for model, weights in zip(asked.model, asked.weights, strict=True):
+        rows += _compare(images, model, weights, asked.head or ["svm", "logreg"])
+    print("wrote", write_csv("precision", rows))
+
+
+def _compare(images: ImageSet, model: str, weights: str, heads: list[str]) -> list[dict[str, object]]:
+    """Return one row a head: error of the vectors, and each metric at both precisions."""
+    with tempfile.TemporaryDirectory() as place:
+        vectors, hashes = {}, np.empty(0)
+        for precision in PRECISIONS:
+            vectors[precision], hashes = _embed(images, model, weights, precision, Path(place))
+        errors = _relative_errors(vectors["bfloat16"], vectors["float32"])
+        scores = {name: _fit(images, model, vectors[name], hashes, heads, Path(place)) for name in PRECISIONS}
+    print(f"{model}: error median {np.median(errors):.4f}, worst {errors.max():.4f}, limit {PROBE_LIMIT}")
+    about = {
+        "dataset": images.name,
+        "model": model,
+        "images": len(images.ids),
+        "error_median": round(float(np.median(errors)), 5),
+        "error_p99": round(float(np.quantile(errors, 0.99)), 5),
+        "error_worst": round(float(errors.max()), 5),
+        "within_probe_limit": bool(errors.max() <= PROBE_LIMIT),
+    }
+    where = {"native": reduced_precision() or "none", "machine": machine(), "versions": versions("openvino", "keras")}
+    return [
+        about
+        | {"head": head}
+        | {f"{metric}_{name}": round(scores[name][head][metric], 4) for metric in COMPARED for name in PRECISIONS}
+        | where
+        for head in heads
+    ]
+
+
+def _embed(images: ImageSet, model: str, weights: str, precision: str, place: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the vectors at one precision, float32 (n, d), and the content hashes."""
+    [network] = plan_networks([model], NetworkOptions([weights]))
+    record, frame = ENGINES["openvino"], Frame(network.size)
+    engine = record.load(network, precision, place)
+    paths = [images.root / name for name in images.ids]
+    vectors, hashes = [], []
+    for batch in stream([paths], [frame], record.batch, threads=2):
+        vectors.append(engine.start(batch.pixels[frame])()[: len(batch.hashes)])
+        hashes += batch.hashes
+    return np.concatenate(vectors), np.array(hashes)
+
+
+def _relative_errors(values: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """Return the relative distance of each row from its exact row."""
+    return np.linalg.norm(values - exact, axis=1) / np.linalg.norm(exact, axis=1)
+
+
+def _fit(
+    images: ImageSet, model: str, vectors: np.ndarray, hashes: np.ndarray, heads: list[str], place: Path
+) -> dict[str, dict[str, float]]:
+    """Return the metrics of each head by 5-fold cross-validation."""
+    problem = Problem(
+        dataset=images.name,
+        model=model,
+        vectors=vectors,
+        labels=images.labels,
+        classes=images.classes,
+        ids=np.array(images.ids),
+        groups=union_groups(np.array(images.groups), hashes),
+        split=np.array(images.split),
+        ordinal=images.ordinal,
+        fingerprint=str(abs(hash(vectors.tobytes()))),
+    )
+    with Results(place / f"{problem.fingerprint}.db") as results:
+        planned = plan_cells([problem], heads, ["none"], GridSettings(), results)
+        for outcome in run_cells(planned, results):
+            print(" ", outcome["head"], outcome["status"], outcome["seconds"])
+        cells = results.cells()
+        board = leaderboard(cells, {problem.fingerprint: results.problem_info(problem.fingerprint)})
+    return {row["head"]: row["metrics"] for row in board}
+
+
+if __name__ == "__main__":
+    main()
