@@ -89,7 +89,7 @@ class Evidence:
 
 def gather(
     dataset: str, stored: Iterable[Stored], cells: Iterable[Cell], problems: Mapping[str, ProblemInfo], data_dir: Path
-) -> Evidence:
+) -> Evidence | None:
     """Gather the facts of one data set; what cannot be read is left out.
 
     Parameters
@@ -106,12 +106,15 @@ def gather(
 
     Returns
     -------
-    Evidence
+    Evidence or None
+        None where neither an embedding nor a cell can be read.
     """
     cells = tuple(cell for cell in cells if cell.dataset == dataset)
     newest = {item.model: item for item in reversed(list(stored)) if item.dataset == dataset}
     facts = [found for item in newest.values() if (found := _model_facts(item, cells)) is not None]
     calibration = {cell.key: _calibration(cell) for cell in cells if cell.status == "fitted"}
+    if not facts and not cells:
+        return None
     if not facts:
         known = problems[cells[0].problem]
         return Evidence(dataset, known.classes, known.labels, known.groups, cells=cells, calibration=calibration)

@@ -15,6 +15,7 @@ def check(
     Warnings leave the exit code at 0; a damaged file makes it 1. Without the images only the checks on files are
     left out.
     """
+    from heads.errors import HeadError
     from pipeline.checks import DAMAGE, as_promised, muted, run_checks
     from pipeline.console import UsageError
     from pipeline.evidence import gather
@@ -28,12 +29,16 @@ def check(
     for line in leftovers(cache):
         say(f"note: {line}")
     stored, _ = stored_embeddings(cache)
-    cells, problems = read_cells(cache) if not damaged else ([], {})
+    try:
+        cells, problems = read_cells(cache)
+    except HeadError:  # among the damages
+        cells, problems = [], {}
     names = sorted({item.dataset for item in stored} | {cell.dataset for cell in cells})
     if not names and not damaged:
         got = f"{cache} holds neither embeddings nor results"
         raise UsageError(got, "run extract first, or name another --cache")
-    evidence = [gather(name, stored, cells, problems, data_dir) for name in names]
+    gathered = (gather(name, stored, cells, problems, data_dir) for name in names)
+    evidence = [one for one in gathered if one is not None]
     for one in evidence:
         if one.properties is None:
             say(f"note: the images of {one.dataset} are out of reach, so their files are not checked; see --data-dir")

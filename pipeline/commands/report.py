@@ -41,8 +41,8 @@ def report(
     stored, unreadable = stored_embeddings(cache)
     for line in unreadable:
         say(f"note: {line}")
-    evidence = [gather(part.dataset, stored, part.all_cells, part.problems, data_dir) for part in parts]
-    found = run_checks(evidence, ignored)
+    gathered = (gather(part.dataset, stored, part.all_cells, part.problems, data_dir) for part in parts)
+    found = run_checks([one for one in gathered if one is not None], ignored)
     text = form.render(Report(parts, found, remarks(parts)))
     if figures is not None:
         from pipeline.report.gallery import save_figures

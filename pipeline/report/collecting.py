@@ -26,7 +26,7 @@ JUDGED = "recall_macro"
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Part:
     """One data set of a report.
 

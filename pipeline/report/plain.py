@@ -10,7 +10,7 @@ from pipeline.report.collecting import NAMES, Report
 from pipeline.report.numbers import PRINTED, SHORT, difference, digits, measured, outlook, shown
 from pipeline.report.verdict import verdict
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 def as_json(report: Report) -> str:
@@ -58,8 +58,11 @@ def as_markdown(report: Report) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    """Keep a spreadsheet from running a name as a formula."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(FORMULA_STARTS) else value
+    """Keep a spreadsheet from running a name as a formula, and a name from breaking a line."""
+    if not isinstance(value, str):
+        return value
+    text = "".join(letter if letter.isprintable() else " " for letter in value)
+    return f"'{text}" if text.lstrip().startswith(FORMULA_STARTS) else text
 
 
 def _cell(text: Any) -> str:

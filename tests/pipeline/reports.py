@@ -1,0 +1,43 @@
+"""Small fabricated reports for the tests of what renders them."""
+
+import sqlite3
+from pathlib import Path
+
+from benchmarks.fabricated import fabricate
+from heads.cell import Cell
+from heads.results import Results
+from pipeline.report.collecting import Report, collect, remarks
+
+SCRIPT = "<script>alert(1)</script>"
+FORMULA = "=cmd()"
+NASTY = (SCRIPT, FORMULA, r"a_b & $x^2$ \input{50 %} | `#~` é")
+HEADS = ("svm", "knn")
+BALANCERS = ("none", "smote", "class-weight")
+
+
+def write_results(cache: Path, dataset: str = "aptos", classes: tuple[str, ...] = ("0", "1", "2"), **options) -> None:
+    """Leave a results database of a few cells in a cache."""
+    with Results(cache / "results.db") as results:
+        counts = dict(zip(classes, (60, 30, 20), strict=True))
+        fabricate(results, dataset, counts, **({"heads": HEADS, "balancers": BALANCERS} | options))
+
+
+def write_failed(cache: Path, dataset: str, reason: str) -> None:
+    """Add a failed cell to `write_results`'s."""
+    settings = {"folds": 5, "repeats": 1, "protocol": "cv", "seed": 0, "reduce": None, "tune": False}
+    names = (f"{dataset}/mobilenet", dataset, "mobilenet", "lda", "adasyn", "cv")
+    with Results(cache / "results.db") as results:
+        results.save(Cell(f"{dataset}/failed", *names, settings, "failed", reason))
+
+
+def report_of(cache: Path, checks: list | None = None) -> Report:
+    """Collect the report of a cache."""
+    parts = collect(cache)
+    return Report(parts, checks or [], remarks(parts))
+
+
+def forget_results(cache: Path) -> None:
+    """Remove all cells from a results database."""
+    with sqlite3.connect(cache / "results.db") as connection:
+        connection.execute("DELETE FROM cells")
+    connection.close()

@@ -1,0 +1,246 @@
+"""The numbered checks: each finds what it is for, stays silent otherwise, is explained, and can be muted."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from heads.results import Results
+from pipeline.checks import CHECKS, DAMAGE, run_checks
+from pipeline.evidence import Evidence, ModelFacts
+from pipeline.joining import stored_embeddings
+from tests.pictures import folder_set
+from tests.pipeline.reports import report_of, write_results
+from tests.running import ROOT, Done
+
+Run = Callable[..., Done]
+
+SIZE = 120
+LABELS = np.repeat([0, 1, 2], SIZE // 3)
+
+
+def files(random: np.random.Generator, telling: bool) -> np.ndarray:
+    """Properties of files; the mode gives the class away where ``telling``."""
+    modes = np.where(LABELS == 0, "L", "RGB") if telling else random.choice(["L", "RGB"], SIZE)
+    return np.array([(64, 64, mode, "PNG", int(random.integers(1000, 9000))) for mode in modes], dtype=object)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    """A data set with nothing to find."""
+    cache = tmp_path_factory.mktemp("cache")
+    options = {"heads": ("svm", "knn"), "balancers": ("none", "random-over", "threshold"), "repeats": 2}
+    write_results(cache, skills=dict.fromkeys([("svm", "none"), ("svm", "random-over")], 0.4), **options)
+    cells = tuple(report_of(cache).parts[0].all_cells)
+    return Evidence(
+        dataset="aptos",
+        classes=("a", "b", "c"),
+        labels=LABELS,
+        groups=np.arange(SIZE),
+        contents=np.array([f"{row:064}" for row in range(SIZE)]),
+        patients=np.array([f"p{row // 2}" for row in range(SIZE)]),
+        split=np.where(np.arange(SIZE) % 2, "train", "test"),
+        properties=files(np.random.default_rng(0), telling=False),
+        property_labels=LABELS,
+        models=(ModelFacts("mobilenet", 768),),
+        cells=cells,
+        calibration={cell.key: 0.05 for cell in cells},
+    )
+
+
+def twice(values: np.ndarray, one: int, other: int) -> np.ndarray:
+    """Give a row the value of another."""
+    changed = values.copy()
+    changed[one] = changed[other]
+    return changed
+
+
+def renamed(evidence: Evidence, old: str, new: str) -> Evidence:
+    """Let the cells of one balancer be of another."""
+    cells = tuple(replace(cell, balance=new) if cell.balance == old else cell for cell in evidence.cells)
+    return replace(evidence, cells=cells)
+
+
+def without_class(evidence: Evidence) -> Evidence:
+    """Take a class out of the test part of one fold."""
+    first, *others = evidence.cells
+    fold = first.folds[0]
+    emptied = replace(fold, labels=np.where(fold.labels == 2, 1, fold.labels))
+    return replace(evidence, cells=(replace(first, folds=(emptied, *first.folds[1:])), *others))
+
+
+def fewer_folds(evidence: Evidence) -> Evidence:
+    return replace(evidence, cells=tuple(replace(cell, folds=cell.folds[:5]) for cell in evidence.cells))
+
+
+FAULTS: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
+    "M001": (lambda e: replace(e, contents=twice(e.contents, 0, SIZE - 1)), "1 group of identical images"),
+    "M002": (lambda e: replace(e, contents=twice(e.contents, 0, 1)), "1 image with the same content"),
+    "M003": (lambda e: replace(e, models=(ModelFacts("m", 8, near=(("a.png", "b.png"),)),)), "a.png and b.png"),
+    "M004": (lambda e: replace(e, patients=np.full(SIZE, "")), "no patient ids"),
+    "M005": (without_class, "class c is missing from one side of 1 fold"),
+    "M006": (lambda e: replace(e, cells=(), labels=np.minimum(np.arange(SIZE), 2)), "class a has 0 training images"),
+    "M007": (lambda e: replace(e, changed=("a.png",)), "1 image changed or gone"),
+    "M008": (lambda e: replace(e, unreadable={"a.png": "cut short"}), "a.png (cut short)"),
+    "M009": (lambda e: renamed(e, "random-over", "smote"), "k-NN with smote on 768 columns"),
+    "M010": (lambda e: replace(e, calibration={k: 0.4 * ("over" in k) for k in e.calibration}), "2 of 2 resampled"),
+    "M011": (fewer_folds, "4 comparisons rest on 5 folds"),
+    "M012": (lambda e: renamed(e, "threshold", "adasyn"), "to compare with: knn, svm"),
+    "M013": (lambda e: replace(e, models=(ModelFacts("m", 768, not_finite=3),)), "3 columns with values that are no"),
+    "M014": (lambda e: replace(e, properties=files(np.random.default_rng(0), telling=True)), "mode most"),
+}
+
+
+@pytest.mark.parametrize("code", CHECKS)
+def test_every_check_finds_its_fault_and_nothing_else(clean: Evidence, code: str) -> None:
+    assert run_checks([clean]) == []
+    fault, message = FAULTS[code]
+    found = {one["code"]: one for one in run_checks([fault(clean)])}
+    assert found[code]["message"].startswith("aptos: ")
+    assert message in found[code]["message"]
+    assert found[code]["severity"] in ("note", "warning")
+    assert code not in {one["code"] for one in run_checks([fault(clean)], ignored=[code])}
+
+
+@pytest.mark.parametrize("code", CHECKS)
+def test_every_check_bears_having_nothing_to_look_at(code: str) -> None:
+    assert CHECKS[code].find(Evidence("empty", ("a", "b"), np.repeat([0, 1], 20), np.arange(40))) is None
+
+
+@pytest.mark.parametrize("check", [DAMAGE, *CHECKS.values()], ids=lambda check: check.code)
+def test_every_check_is_explained(check: Any) -> None:
+    text = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+    section = text.partition(f'<a id="{check.docs.partition("#")[2]}"></a>\n## {check.code}: {check.title}\n')[2]
+    section = section.partition("<a id=")[0]
+    for part in ("**What it means.**", "**Why it matters.**", "**What to do.**"):
+        assert part in section
+
+
+def test_classes_too_small_for_folds_are_found_before_fitting() -> None:
+    few = Evidence("few", ("a", "b"), np.array([0] * 20 + [1] * 3), np.arange(23))
+    assert {one["code"] for one in run_checks([few])} == {"M005", "M006"}
+
+
+@pytest.fixture
+def cache(extract: Run, run: Run) -> Path:
+    """A cache with embeddings of a folder of images, and two fitted cells."""
+    folder_set(Path("scans"), {"ill": 12, "well": 20})
+    extract("scans")
+    done = run("fit", "--head", "gaussian-nb", "--balance", "random-over", "--folds", "3", "--jobs", "1")
+    assert done.code == 0, done.stderr
+    return Path("cache")
+
+
+def codes(done: Done) -> set[str]:
+    return {one["code"] for one in done.json["checks"]}
+
+
+def test_command_reads_a_sound_cache(cache: Path, run: Run) -> None:
+    done = run("check", "--json")
+    assert done.code == 0
+    assert "M004" in codes(done)
+    assert all(set(one) == {"code", "severity", "message", "docs"} for one in done.json["checks"])
+    assert "M004" not in codes(run("check", "--json", "--ignore", "M004"))
+    assert max(map(len, run("check").stdout.splitlines())) <= 80
+
+
+def flip(file: Path) -> None:
+    """Change one byte of the stored vectors."""
+    with h5py.File(file) as opened:
+        place = opened["vectors"].id.get_chunk_info(0).byte_offset
+    content = bytearray(file.read_bytes())
+    content[place] ^= 0xFF
+    file.write_bytes(content)
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [
+        ("embeddings/*/*.h5", flip),
+        ("embeddings/*/*.h5", cut),
+        ("embeddings/*/*.h5", lambda file: file.write_text("no HDF5")),
+        ("results.db", lambda file: file.write_text("no database")),
+    ],
+)
+def test_command_finds_damage(cache: Path, run: Run, pattern: str, damage: Callable[[Path], object]) -> None:
+    file = next(cache.glob(pattern))
+    damage(file)
+    done = run("check", "--json", "--ignore", "M004")
+    assert done.code == 1
+    found = [one for one in done.json["checks"] if one["code"] == "M000"]
+    assert len(found) == 1
+    assert str(file) in found[0]["message"]
+    assert found[0]["severity"] == "error"
+
+
+def test_report_bears_damaged_vectors(cache: Path, run: Run) -> None:
+    flip(next(cache.glob("embeddings/*/*.h5")))
+    done = run("report", "--format", "html")
+    assert done.code == 0, done.stderr
+
+
+def test_command_sees_changed_and_missing_images(cache: Path, run: Run) -> None:
+    changed, gone, *_ = sorted(Path("scans").glob("*/*.png"))
+    changed.write_bytes(changed.read_bytes() + b" ")
+    gone.unlink()
+    stale = next(one for one in run("check", "--json").json["checks"] if one["code"] == "M007")
+    assert "2 images changed or gone" in stale["message"]
+
+
+def test_command_works_without_the_images(cache: Path, run: Run) -> None:
+    shutil.move("scans", "elsewhere")
+    done = run("check", "--json")
+    assert done.code == 0
+    assert "out of reach" in done.stderr
+    assert "M007" not in codes(done)
+    Path("data").mkdir()
+    shutil.move("elsewhere", "data/scans")
+    assert "out of reach" not in run("check").stderr
+
+
+def test_command_tells_of_interrupted_extractions(cache: Path, run: Run) -> None:
+    stored, _ = stored_embeddings(cache)
+    stored[0].path.with_suffix(".blocks").mkdir()
+    done = run("check")
+    assert done.code == 0
+    assert "interrupted extraction" in done.stderr
+
+
+def test_command_sees_results_of_earlier_embeddings(cache: Path, extract: Run, run: Run) -> None:
+    shutil.copy(next(Path("scans").glob("ill/*")), Path("scans/ill/one-more.png"))
+    extract("scans")
+    found = {one["code"]: one["message"] for one in run("check", "--json").json["checks"]}
+    assert "results of fake are from earlier embeddings" in found["M007"]
+
+
+def test_command_on_an_empty_cache_says_what_to_run(run: Run) -> None:
+    done = run("check")
+    assert done.code == 2
+    assert done.error[1].startswith("run extract first")
+
+
+def test_results_without_embeddings_are_checked_too(cache: Path, run: Run) -> None:
+    shutil.rmtree(cache / "embeddings")
+    assert run("check", "--json").code == 0
+    with Results(cache / "results.db") as results:
+        assert results.cells()
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+def test_brain_tumor_comes_from_sources(extract: Run, run: Run, real_data: Path) -> None:
+    extract("brain-tumor", "--data-dir", real_data)
+    found = {one["code"]: one["message"] for one in run("check", "--json", "--data-dir", real_data).json["checks"]}
+    assert "the files give the class away" in found["M014"]
+    assert "189 images" in found["M002"]
+    assert json.dumps(found)

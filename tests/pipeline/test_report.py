@@ -1,0 +1,290 @@
+"""The report in every form: what it says, and that nothing from users' data does harm in it."""
+
+import csv
+import io
+import json
+import re
+import typing
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heads.metrics import METRICS
+from pipeline.commands.report import Form
+from pipeline.report.claims import claimed
+from pipeline.report.collecting import Report, collect, current
+from pipeline.report.drawing import FILES
+from pipeline.report.figures import FIGURES
+from pipeline.report.formats import FORMATS
+from pipeline.report.latex import escape
+from pipeline.report.plain import as_csv
+from pipeline.report.terminal import as_terminal
+from pipeline.report.verdict import verdict, winner
+from tests.pipeline.reports import FORMULA, NASTY, SCRIPT, forget_results, report_of, write_failed, write_results
+from tests.running import Done
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """A report whose data set, classes, reasons and file names try to do harm."""
+    cache = tmp_path_factory.mktemp("nasty")
+    write_results(cache, SCRIPT, NASTY)
+    write_results(cache, FORMULA, NASTY, ordinal=True, heads=(FORMULA, SCRIPT))
+    write_failed(cache, SCRIPT, f"{SCRIPT} {FORMULA}")
+    finding = {"code": "M003", "severity": "warning", "message": f"{SCRIPT}.png", "docs": "docs/checks.md#m003"}
+    return report_of(cache, [finding | {"title": SCRIPT, "meaning": SCRIPT, "remedy": SCRIPT}])
+
+
+@pytest.fixture(scope="module")
+def skilled(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """A report in which SMOTE turns svm from chance to skill and does nothing to knn."""
+    cache = tmp_path_factory.mktemp("skilled")
+    skills = {("svm", "none"): 0.1, ("svm", "smote"): 0.35, ("knn", "none"): 0.2, ("knn", "smote"): 0.2}
+    write_results(cache, balancers=("none", "smote"), skills=skills, repeats=2, ordinal=True)
+    return report_of(cache)
+
+
+class Page(HTMLParser):
+    """What a browser would find in a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_form_renders_the_same_report_twice(nasty: Report, name: str) -> None:
+    text = FORMATS[name].render(nasty)
+    assert text == FORMATS[name].render(nasty)
+    assert not re.search(r"\bnan\b", text)
+    assert text.endswith("\n") or name == "html"
+
+
+@pytest.mark.parametrize("name", set(FORMATS) - {"csv"})
+def test_every_form_warns_of_what_must_not_be_reported(tmp_path: Path, name: str) -> None:
+    write_results(tmp_path)
+    write_results(tmp_path, protocol="leaky", skills={("svm", "smote"): 0.99}, balancers=("smote",))
+    report = report_of(tmp_path)
+    assert report.parts[0].best["protocol"] == "cv"
+    assert ("DO NOT REPORT" if name != "json" else '"leaky"') in FORMATS[name].render(report)
+
+
+def test_command_takes_the_forms_of_the_table() -> None:
+    assert list(typing.get_args(Form)) == list(FORMATS)
+
+
+def test_page_runs_nothing_and_asks_for_nothing(nasty: Report) -> None:
+    text = FORMATS["html"].render(nasty)
+    page = Page(text)
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert SCRIPT in "".join(page.words)
+    assert not any(value and value.startswith(("http", "//")) for _, held in page.tags for value in linked(held))
+    assert "url(" not in text.replace("url(#", "")
+    assert len(text) < 5e6
+
+
+def linked(attributes: dict[str, str | None]) -> list[str | None]:
+    return [value for name, value in attributes.items() if name in ("src", "href", "xlink:href", "action")]
+
+
+def test_page_names_everything_once_and_every_figure_has_words(nasty: Report) -> None:
+    page = Page(FORMATS["html"].render(nasty))
+    ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    pictures = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(pictures) > len(FIGURES)
+    for attributes in pictures:
+        assert attributes["role"] == "img"
+        assert set(attributes["aria-labelledby"].split()) <= set(ids)
+    targets = [value[1:] for _, held in page.tags for value in linked(held) if value and value.startswith("#")]
+    assert targets
+    assert set(targets) <= set(ids)
+
+
+def test_latex_is_whole_whatever_the_names(nasty: Report) -> None:
+    text = FORMATS["latex"].render(nasty)
+    assert SCRIPT not in text
+    plain = re.sub(r"\\[\\{}&%$#_]", "", text)
+    assert plain.count("{") == plain.count("}")
+    assert "$x^2$" not in text
+    for table in text.split("\\begin{longtable}")[1:]:
+        columns = len(re.match(r"\{([lr]+)\}", table)[1])
+        lines = [line for line in table.splitlines() if line.endswith("\\\\") and "caption" not in line]
+        assert {len(re.findall(r"(?<!\\)&", line)) + 1 for line in lines} == {columns}
+
+
+@given(st.text())
+def test_latex_escape_leaves_no_mark_that_latex_obeys(text: str) -> None:
+    known = r"\\text[a-z]+\{\}|\\[&%$#_{}]"
+    assert not re.search(r"[\\&%$#_{}~^]", re.sub(known, "", escape(text)))
+
+
+def test_csv_and_terminal_bear_any_name(skilled: Report) -> None:
+    part = skilled.parts[0]
+
+    @given(st.text(min_size=1))
+    def bears(name: str) -> None:
+        names = {"dataset": name, "head": name}
+        rows, items = ([each | names for each in held] for held in (part.rows, part.comparisons))
+        report = Report([replace(part, dataset=name, rows=rows, comparisons=items)])
+        header, *written = csv.reader(io.StringIO(as_csv(report), newline=""))
+        assert len(written) == len(part.rows)
+        for row in written:
+            assert len(row) == len(header)
+            assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for cell in row[:4])
+        lines = as_terminal(report).split("\n")
+        assert max(map(len, lines)) <= 80
+        assert all(line.isprintable() for line in lines)
+
+    bears()
+
+
+def test_csv_holds_every_metric_as_computed(skilled: Report) -> None:
+    rows = list(csv.DictReader(io.StringIO(as_csv(skilled))))
+    for written, row in zip(rows, skilled.parts[0].rows, strict=True):
+        for metric in METRICS:
+            assert float(written[metric]) == pytest.approx(row["metrics"][metric], abs=1e-6)
+
+
+def test_markdown_shows_names_as_they_are(nasty: Report) -> None:
+    text = FORMATS["md"].render(nasty)
+    assert SCRIPT not in text
+    assert r"&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    widths = {line.replace(r"\|", "").count("|") for line in text.splitlines() if line.startswith("| model")}
+    assert all(width > 3 for width in widths)
+
+
+def test_json_is_as_promised(skilled: Report) -> None:
+    found = json.loads(FORMATS["json"].render(skilled))
+    assert set(found) == {"rows", "comparisons", "checks"}
+    row, comparison = found["rows"][0], found["comparisons"][0]
+    assert {"dataset", "model", "head", "balance", "protocol", "n", "metrics", "intervals"} <= set(row)
+    assert set(row["metrics"]) == set(METRICS)
+    tested = {"difference", "low", "high", "p", "p_holm", "p_better", "p_equivalent", "p_worse"}
+    assert {"dataset", "model", "head", "balance", "against", "metric"} | tested <= set(comparison)
+
+
+def test_verdict_says_who_wins_and_whether_smote_is_worth_it(skilled: Report) -> None:
+    said = "\n".join(verdict(skilled.parts[0]))
+    assert said.startswith("Best: svm with SMOTE, macro recall 0.")
+    assert "Macro recall with SMOTE: raised for svm; no change shown for knn." in said
+    assert "Best without balancing: knn" in said
+
+
+def test_bold_means_more_than_noise(skilled: Report, tmp_path: Path) -> None:
+    best = skilled.parts[0].best
+    assert winner(skilled.parts[0], "recall_macro") is best
+    assert FORMATS["latex"].render(skilled).split("\\end{longtable}")[0].count("\\textbf") > 0
+    write_results(tmp_path, balancers=("none",), skills={("svm", "none"): 0.35, ("knn", "none"): 0.35})
+    alike = report_of(tmp_path)
+    assert winner(alike.parts[0], "recall_macro") is None
+    assert "\\textbf" not in FORMATS["latex"].render(alike)
+
+
+def test_claims_stand_beside_the_mean_over_heads(skilled: Report) -> None:
+    rows = {row["metric"]: row for row in claimed(skilled.parts[0])}
+    assert rows["recall_macro"]["claimed"] == 0.0543
+    gains = [item for item in skilled.parts[0].comparisons if item["metric"] == "recall_macro"]
+    assert rows["recall_macro"]["cells"] == len(gains) == 2
+    mean = sum(item["difference"] for item in gains) / 2
+    assert rows["recall_macro"]["measured"].difference == pytest.approx(mean)
+
+
+def test_holm_is_over_one_metric_of_one_data_set(nasty: Report) -> None:
+    for part in nasty.parts:
+        for metric in {item["metric"] for item in part.comparisons}:
+            family = [item for item in part.comparisons if item["metric"] == metric]
+            least = min(family, key=lambda item: item["p"])
+            assert least["p_holm"] == pytest.approx(min(1, least["p"] * len(family)))
+
+
+def test_rows_and_comparisons_are_best_first(nasty: Report) -> None:
+    for part in nasty.parts:
+        recalls = [row["metrics"]["recall_macro"] for row in part.rows]
+        assert recalls == sorted(recalls, reverse=True)
+        gains = [item["difference"] for item in part.comparisons if item["metric"] == "recall_macro"]
+        assert gains == sorted(gains, reverse=True)
+
+
+def test_only_the_newest_state_of_a_problem_counts(nasty: Report) -> None:
+    cells = nasty.parts[0].all_cells
+    earlier = [replace(cell, key=f"{cell.key}/earlier", problem="earlier") for cell in cells]
+    assert current([*earlier, *cells]) == current(cells) == cells
+
+
+@pytest.mark.parametrize("title", [record.name for record in FIGURES])
+def test_every_figure_is_drawn_or_has_nothing_to_show(nasty: Report, title: str) -> None:
+    from pipeline.report.drawing import as_svg, drawing
+
+    record = next(record for record in FIGURES if record.name == title)
+    with drawing(*record.size) as figure:
+        words = record.draw(figure.add_subplot(), nasty.parts[0])
+        assert bool(words) != title.startswith("map")  # there is no embedding to be mapped
+        assert "\u2009" not in as_svg(figure, "f", record.title, words)
+
+
+def test_command_writes_the_page_and_the_figures(run: Run, tmp_path: Path) -> None:
+    write_results(Path("cache"), balancers=("none", "smote"))
+    done = run("report", "--format", "html", "--figures", "plots")
+    assert done.code == 0, done.stderr
+    assert "wrote cache/reports/report.html" in done.stderr
+    assert Path("cache/reports/report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    found = {path.suffix[1:] for path in Path("plots").iterdir()}
+    assert found == set(FILES)
+    assert {path.stem for path in Path("plots").glob("*.pdf")} == {path.stem for path in Path("plots").glob("*.png")}
+
+
+def test_command_writes_to_stdout_or_to_a_file(run: Run) -> None:
+    write_results(Path("cache"))
+    assert set(run("report", "--json").json) == {"rows", "comparisons", "checks"}
+    done = run("report", "--format", "csv", "--output", "deep/table.csv")
+    assert (done.code, done.stdout) == (0, "")
+    assert Path("deep/table.csv").read_text().startswith("dataset,")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["--dataset", "aptoss"], "did you mean aptos?"),
+        (["--model", "mobilnet"], "did you mean mobilenet?"),
+        (["--ignore", "m04"], "M004"),
+    ],
+)
+def test_command_refuses_unknown_names(run: Run, arguments: list[str], remedy: str) -> None:
+    write_results(Path("cache"))
+    done = run("report", *arguments)
+    assert done.code == 2
+    assert remedy in done.error[1]
+
+
+def test_command_without_results_says_what_to_run(run: Run) -> None:
+    assert run("report").error[1].startswith("run extract and fit first")
+    write_results(Path("cache"))
+    forget_results(Path("cache"))
+    done = run("report")
+    assert (done.code, done.error[0]) == (2, "there are no results in this cache")
+
+
+def test_report_of_failed_cells_only(tmp_path: Path) -> None:
+    write_results(tmp_path)
+    forget_results(tmp_path)
+    write_failed(tmp_path, "aptos", "a class has too few neighbours")
+    report = Report(collect(tmp_path))
+    for name, record in FORMATS.items():
+        text = record.render(report)
+        assert ("too few neighbours" in text) == (name in ("terminal", "html", "md"))
