@@ -20,7 +20,7 @@ from features.errors import FeatureError
 from features.safewrite import replacing
 
 CHUNK_ROWS = 1024
-REQUIRED = ("dataset", "model", "root", "fingerprint", "ordinal", "dim")
+REQUIRED = ("dataset", "model", "root", "fingerprint", "ordinal", "dim", "view")
 CHECKED_FORMAT = ("v110", "v110")  # HDF5 1.10 and later checksum their own structures
 
 

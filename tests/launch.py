@@ -9,17 +9,8 @@ from pathlib import Path
 from types import ModuleType
 
 HEAVY = (
-    "tensorflow",
-    "keras",
-    "openvino",
-    "torch",
-    "jax",
-    "sklearn",
-    "imblearn",
-    "xgboost",
-    "matplotlib",
-    "h5py",
-    "PIL",
+    *("tensorflow", "keras", "openvino", "torch", "jax"),
+    *("numpy", "sklearn", "imblearn", "xgboost", "matplotlib"),
 )
 BLOCK = "BLOCK_IMAGES"
 

@@ -41,6 +41,7 @@ def header_of(images: ImageSet, stamps: np.ndarray, **changes: Any) -> Header:
             "fingerprint": "f" * 64,
             "ordinal": images.ordinal,
             "dim": 8,
+            "view": "",
             "root": str(images.root),
         },
     }

@@ -24,15 +24,25 @@ for _command in (extract, fit, report, check, datasets, models, replicate, demo)
     app.command()(_command)
 
 
+def _show_version(asked: bool) -> None:
+    """Show the version and leave."""
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(version("headroom"))
+        except PackageNotFoundError:
+            typer.echo("a checkout that is not installed")
+        raise typer.Exit
+
+
 @app.callback()
 def _headroom(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and leave.", callback=_show_version, is_eager=True)
+    ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as version_of
-
-        typer.echo(version_of("headroom"))
-        raise typer.Exit
+    pass
 
 
 def main() -> None:

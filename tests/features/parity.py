@@ -65,7 +65,9 @@ def drawn(weight: Any, draw: np.random.Generator) -> np.ndarray:
         return draw.normal(0, np.sqrt(2 / fan_in), shape)
     if kind == "gamma":
         return draw.uniform(0.8, 1.2, shape)
-    if kind in ("beta", "bias"):
+    if kind == "beta":  # far enough from zero that rounding errors do not grow from layer to layer as in a chaotic net
+        return draw.normal(1.5, 0.1, shape)
+    if kind == "bias":
         return draw.normal(0, 0.02, shape)
     return np.array(weight)
 

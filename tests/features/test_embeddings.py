@@ -58,7 +58,7 @@ def test_any_text_comes_back(tmp_path_factory, rows, label, reason):
 
 def test_about_keeps_plain_values(tmp_path):
     about = {"dataset": "s", "model": "m", "root": "r", "fingerprint": "f", "ordinal": True, "dim": 8}
-    about["precision_error"] = None
+    about |= {"view": "", "precision_error": None}
     write(tmp_path / "a.h5", about=about)
     assert read_about(tmp_path / "a.h5") == about
     assert [type(value) for value in read_about(tmp_path / "a.h5").values()].count(np.bool_) == 0
@@ -123,7 +123,7 @@ class TestDamage:
         with pytest.raises(FeatureError):
             read_embeddings(path)
 
-    @pytest.mark.parametrize("name", ["fingerprint", "dataset", "model", "ordinal"])
+    @pytest.mark.parametrize("name", ["fingerprint", "dataset", "model", "ordinal", "view"])
     def test_foreign_file_without_an_attribute(self, tmp_path, name):
         path = tmp_path / "a.h5"
         write(path)

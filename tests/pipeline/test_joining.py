@@ -1,0 +1,178 @@
+"""From embedding files in the cache to the problems of stage two."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.embeddings import write_embeddings
+from features.errors import FeatureError
+from pipeline.console import UsageError
+from pipeline.joining import load_problem, plan_problems, stored_embeddings
+from tests.records import header_of, image_set
+
+LABELS = [0, 1, 0, 1, 2, 2]
+
+
+def store(cache: Path, dataset="scans", model="fake", fingerprint="f" * 64, rows=range(6), offset=0.0, **changes):
+    """Write an embedding file as stage one does."""
+    rows = list(rows)
+    images = image_set([LABELS[row] for row in rows], name=dataset, ids=tuple(f"{row}.png" for row in rows))
+    images = replace(images, classes=("a", "b", "c"), **changes)
+    header = header_of(images, np.zeros((len(rows), 2), np.int64))
+    header.content_hash[:] = [f"{row:064x}".encode() for row in rows]
+    header.about.update(dataset=dataset, model=model, fingerprint=fingerprint)
+    vectors = np.array([[row + offset] * 8 for row in rows], np.float32)
+    path = cache / "embeddings" / dataset / f"{model}-{fingerprint[:8]}.h5"
+    write_embeddings(path, header, [vectors])
+    return path
+
+
+def plan(cache, datasets=(), models=()):
+    stored, _ = stored_embeddings(cache)
+    return [(dataset, model) for dataset, model, _ in plan_problems(stored, datasets, models)]
+
+
+def load(cache, model):
+    stored, _ = stored_embeddings(cache)
+    ((dataset, name, files),) = plan_problems(stored, (), [model])
+    return load_problem(dataset, name, files)
+
+
+class TestStored:
+    def test_ordered_by_set_and_model(self, tmp_path):
+        for dataset, model in (("b", "y"), ("a", "z"), ("b", "x")):
+            store(tmp_path, dataset, model)
+        found, unreadable = stored_embeddings(tmp_path)
+        assert [(item.dataset, item.model) for item in found] == [("a", "z"), ("b", "x"), ("b", "y")]
+        assert unreadable == []
+
+    def test_empty_cache(self, tmp_path):
+        assert stored_embeddings(tmp_path / "nowhere") == ([], [])
+
+    def test_damaged_file_is_named_and_the_rest_read(self, tmp_path):
+        store(tmp_path, model="good")
+        store(tmp_path, model="bad").write_bytes(b"half")
+        found, unreadable = stored_embeddings(tmp_path)
+        assert [item.model for item in found] == ["good"]
+        assert "bad-ffffffff.h5" in unreadable[0]
+
+    def test_newest_of_one_model_first(self, tmp_path):
+        import os
+
+        for age, fingerprint in enumerate(("1" * 64, "2" * 64)):
+            os.utime(store(tmp_path, fingerprint=fingerprint), (age, age))
+        found, _ = stored_embeddings(tmp_path)
+        assert [item.fingerprint[0] for item in found] == ["2", "1"]
+
+
+class TestPlan:
+    @pytest.fixture
+    def cache(self, tmp_path):
+        for dataset in ("aptos", "brain"):
+            for model in ("mobilenet", "xception"):
+                store(tmp_path, dataset, model)
+        return tmp_path
+
+    def test_all(self, cache):
+        assert len(plan(cache)) == 4
+
+    def test_wildcards(self, cache):
+        assert plan(cache, ["a*"], ["x*"]) == [("aptos", "xception")]
+
+    def test_joined(self, cache):
+        assert plan(cache, ["brain"], ["mobilenet+xception", "xception"]) == [
+            ("brain", "mobilenet+xception"),
+            ("brain", "xception"),
+        ]
+
+    def test_each_once(self, cache):
+        assert plan(cache, ["brain"], ["xception", "x*", "xception"]) == [("brain", "xception")]
+
+    def test_one_of_several_files(self, cache):
+        store(cache, "aptos", "xception", "e" * 64)
+        assert plan(cache, ["aptos"], ["xception@eeeeeeee"]) == [("aptos", "xception@eeeeeeee")]
+
+    @pytest.mark.parametrize("model", ["xceptoin", "mobilenet+xceptoin", "xception@00000000"])
+    def test_unknown_model_is_answered_with_the_nearest(self, cache, model):
+        with pytest.raises(UsageError, match="unknown stored model") as caught:
+            plan(cache, ["aptos"], [model])
+        assert "xception" in caught.value.remedy
+
+    def test_unknown_set(self, cache):
+        with pytest.raises(UsageError, match="unknown data set") as caught:
+            plan(cache, ["aptoss"])
+        assert "aptos" in caught.value.remedy
+
+    def test_nothing_stored(self, tmp_path):
+        with pytest.raises(UsageError, match="no embeddings") as caught:
+            plan(tmp_path)
+        assert "extract" in caught.value.remedy
+
+
+class TestLoad:
+    def test_what_was_stored(self, tmp_path):
+        store(tmp_path)
+        problem = load(tmp_path, "fake")
+        assert problem.vectors[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
+        assert problem.labels.tolist() == LABELS
+        assert problem.classes == ("a", "b", "c")
+
+    def test_groups_join_patients_and_identical_content(self, tmp_path):
+        store(tmp_path, groups=("p", "p", "", "q", "", "q"))
+        groups = load(tmp_path, "fake").groups
+        assert groups[0] == groups[1]
+        assert groups[3] == groups[5]
+        assert len(set(groups)) == 4
+
+    def test_fusion_joins_vectors_of_the_same_image_whatever_the_order(self, tmp_path):
+        store(tmp_path, model="one")
+        store(tmp_path, model="two", rows=[5, 3, 1, 0, 2, 4], offset=100)
+        problem = load(tmp_path, "one+two")
+        assert problem.vectors.shape == (6, 16)
+        assert problem.vectors[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
+        assert (problem.vectors[:, 8] - 100).tolist() == [0, 1, 2, 3, 4, 5]
+        assert problem.labels.tolist() == LABELS
+
+    def test_fusion_leaves_out_what_one_model_lacks(self, tmp_path):
+        store(tmp_path, model="one", rows=[0, 1, 2, 4])
+        store(tmp_path, model="two", rows=[1, 2, 3, 4])
+        problem = load(tmp_path, "one+two")
+        assert problem.ids.tolist() == ["1.png", "2.png", "4.png"]
+        assert problem.labels.tolist() == [1, 0, 2]
+
+    def test_fusion_of_nothing_in_common(self, tmp_path):
+        store(tmp_path, model="one", rows=[0, 1, 2])
+        store(tmp_path, model="two", rows=[3, 4, 5])
+        with pytest.raises(FeatureError, match="no image in common"):
+            load(tmp_path, "one+two")
+
+    def test_fingerprint_changes_with_whatever_determines_the_problem(self, tmp_path):
+        variants = [
+            {},
+            {"rows": [0, 1, 2, 3, 4]},
+            {"groups": ("p",) * 6},
+            {"split": ("train",) * 6},
+            {"ordinal": True},
+            {"fingerprint": "e" * 64},
+            {"labels": np.array([1, 1, 0, 1, 2, 2])},
+        ]
+        fingerprints = set()
+        for number, variant in enumerate(variants):
+            store(tmp_path / str(number), **variant)
+            fingerprints.add(load(tmp_path / str(number), "fake").fingerprint)
+        assert len(fingerprints) == len(variants)
+
+    def test_fingerprint_stays_with_time_and_place(self, tmp_path):
+        store(tmp_path / "a")
+        store(tmp_path / "b")
+        assert load(tmp_path / "a", "fake").fingerprint == load(tmp_path / "b", "fake").fingerprint
+
+    def test_damaged_vectors(self, tmp_path):
+        path = store(tmp_path)
+        data = bytearray(path.read_bytes())
+        data[bytes(data).index(np.full(8, 3, np.float32).tobytes())] ^= 1
+        path.write_bytes(bytes(data))
+        with pytest.raises(FeatureError, match="damaged"):
+            load(tmp_path, "fake")

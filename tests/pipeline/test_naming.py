@@ -1,0 +1,64 @@
+"""Names against the rows of a table."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.backbones import BACKBONES
+from features.catalogue import DATASETS
+from heads.balancing import BALANCERS
+from heads.classifiers import HEADS
+from pipeline.console import UsageError
+from pipeline.naming import pick, unknown
+
+TABLES = [BACKBONES, DATASETS, HEADS, BALANCERS]
+WORDS = st.text(max_size=12)
+
+
+def test_all():
+    assert pick("head", ["all"], ["b", "a"]) == ["b", "a"]
+
+
+def test_order_asked_and_each_once():
+    assert pick("head", ["c", "a", "[ab]", "c"], ["a", "b", "c"]) == ["c", "a", "b"]
+
+
+def test_nothing_asked():
+    assert pick("head", [], ["a"]) == []
+
+
+@pytest.mark.parametrize("table", TABLES, ids=["backbones", "datasets", "heads", "balancers"])
+def test_every_record_is_found_by_its_name_and_by_none_other(table):
+    for name in table:
+        assert pick("row", [name], table) == [name]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=["backbones", "datasets", "heads", "balancers"])
+def test_every_record_is_near_to_a_slip_of_the_pen(table):
+    for name in table:
+        for slip in (name.upper(), name[1:], f"{name}x", name.replace("-", "_")):
+            if slip not in table:
+                assert name in unknown("row", slip, list(table)).remedy
+
+
+def test_far_names_are_answered_with_the_choices():
+    assert unknown("head", "zzz", ["svm", "knn"]).remedy == "choose from: svm, knn"
+
+
+def test_long_tables_are_cut():
+    assert unknown("head", "zzz", [f"row{index}" for index in range(99)]).remedy.endswith("row19, ...")
+
+
+def test_empty_table_says_so():
+    assert "none yet" in unknown("stored model", "x", []).remedy
+
+
+@given(st.lists(WORDS, max_size=3), st.lists(WORDS, max_size=6))
+def test_any_names_are_rows_or_one_error(asked, table):
+    try:
+        found = pick("row", asked, table)
+    except UsageError as error:
+        assert error.remedy  # noqa: PT017
+    else:
+        assert set(found) <= set(table)
+        assert len(set(found)) == len(found)
