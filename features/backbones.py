@@ -105,7 +105,7 @@ _ROWS = (
         "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
     ),
     Backbone("nasnetmobile", "NASNetMobile", 224, "unit", 1056, 4_269_716, "nasnet_mobile_no_top.h5"),
-    Backbone("nasnetlarge", "NASNetLarge", 331, "unit", 4032, 84_887_922, "nasnet_large_no_top.h5"),
+    Backbone("nasnetlarge", "NASNetLarge", 331, "unit", 4032, 84_916_818, "nasnet_large_no_top.h5"),
     Backbone(
         "inceptionresnetv2", "InceptionResNetV2", 299, "unit", 1536, 54_336_736, f"inception_resnet_v2{_TF}_notop.h5"
     ),

@@ -1,12 +1,14 @@
 """Both stages through the commands: extract, fit, report; what is fitted, reused, refused."""
 
 import json
+import warnings
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from heads.crossval import fit_task
 from tests.pictures import folder_set, write_picture
 
 HEADS = ("--head", "gaussian-nb", "--head", "knn")
@@ -26,7 +28,17 @@ def embedded(extract, tmp_path):
 
 
 @pytest.fixture
-def fit(run):
+def fit(run, monkeypatch):
+    """Run ``fit --json``; its cells are fitted in this process, for workers take seconds to start."""
+
+    def here(tasks, *, jobs):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for task in tasks:
+                yield task, fit_task(task)
+
+    monkeypatch.setattr("heads.grid.run_tasks", here)
+
     def call(*arguments, head=HEADS):
         return run("fit", *head, "--folds", "3", "--jobs", "1", "--json", *arguments)
 
