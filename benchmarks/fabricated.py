@@ -48,7 +48,7 @@ def fabricate(
     plan = plan_folds(labels, problem.groups, problem.split, repeats=repeats)
     for number, (head, balance) in enumerate(product(heads, balancers)):
         random = np.random.default_rng(number)
-        skill = (skills or {}).get((head, balance), random.uniform(0.3, 0.6))
+        skill = (skills or {}).get((head, balance), random.uniform(0.15, 0.4))
         folds = []
         for fold in plan:
             truth = labels[fold.test]

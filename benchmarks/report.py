@@ -23,7 +23,7 @@ SETS = {
     "aptos": {"0": 1805, "1": 370, "2": 999, "3": 193, "4": 295},
     "brain-tumor": {"glioma": 1620, "meningioma": 1645, "notumor": 1997, "pituitary": 1757},
 }
-FORMATS = ("html", "terminal", "latex")
+FORMATS = ("html", "terminal")
 
 
 def main() -> None:

@@ -18,8 +18,6 @@ class Format:
     ----------
     name : str
         What ``--format`` takes.
-    note : str
-        What it is for.
     render : callable
         Maps a `Report` to its text.
     file : str
@@ -27,18 +25,17 @@ class Format:
     """
 
     name: str
-    note: str
     render: Callable[[Report], str]
     file: str = ""
 
 
 _RECORDS = (
-    Format("terminal", "to read at once, 80 columns wide", as_terminal),
-    Format("html", "one self-contained page with figures, to keep and to send", as_html, "report.html"),
-    Format("md", "tables for a README or an issue", as_markdown),
-    Format("csv", "every metric with its interval, for a spreadsheet", as_csv),
-    Format("latex", "booktabs tables for a paper", as_latex),
-    Format("json", "one object, for programs", as_json),
+    Format("terminal", as_terminal),
+    Format("html", as_html, "report.html"),
+    Format("md", as_markdown),
+    Format("csv", as_csv),
+    Format("latex", as_latex),
+    Format("json", as_json),
 )
 
 FORMATS: dict[str, Format] = {record.name: record for record in _RECORDS}
