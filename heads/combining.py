@@ -22,10 +22,14 @@ class Model(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Single:
-    """One estimator: labels by its own rule, scores by its calibration."""
+    """One estimator: labels by its own rule, scores by its calibration.
+
+    ``tilt``, shape (k,), says how much more frequent each class was in fitting than it is.
+    """
 
     estimator: Any
     calibration: Calibration
+    tilt: np.ndarray
 
     def predict(self, vectors: np.ndarray) -> np.ndarray:
         """What the estimator itself predicts."""
@@ -35,16 +39,21 @@ class Single:
         """Calibrated class probabilities."""
         return self.calibration(margins(self.estimator, vectors))
 
+    def votes(self, vectors: np.ndarray) -> np.ndarray:
+        """Class probabilities at the frequencies of fitting, which a fitted calibration has undone."""
+        scores = self.scores(vectors)
+        return scores if self.calibration.map is None else tilted(scores, self.tilt)
+
 
 @dataclass(frozen=True, eq=False)
 class Voting:
-    """Soft voting: the mean of the members' probabilities."""
+    """Soft voting: the mean of the members' probabilities, for labels at the class frequencies they were fitted on."""
 
-    members: Sequence[Model]
+    members: Sequence[Single]
 
     def predict(self, vectors: np.ndarray) -> np.ndarray:
-        """The most probable class."""
-        return self.scores(vectors).argmax(axis=1)
+        """The class with most votes."""
+        return np.mean([member.votes(vectors) for member in self.members], axis=0).argmax(axis=1)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Mean class probabilities."""
@@ -55,12 +64,13 @@ class Voting:
 class Stacking:
     """A last estimator on the members' log-probabilities (Wolpert, Neural Networks 1992)."""
 
-    members: Sequence[Model]
+    members: Sequence[Single]
     last: Any
+    tilt: np.ndarray
 
     def predict(self, vectors: np.ndarray) -> np.ndarray:
-        """What the last estimator predicts."""
-        return self.last.predict(stacked([member.scores(vectors) for member in self.members])).astype(np.int64)
+        """The most probable class at the frequencies that the members were fitted on."""
+        return tilted(self.scores(vectors), self.tilt).argmax(axis=1)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Class probabilities of the last estimator."""
@@ -81,6 +91,12 @@ class Thresholded:
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Class probabilities of the head."""
         return self.model.scores(vectors)
+
+
+def tilted(scores: np.ndarray, tilt: np.ndarray) -> np.ndarray:
+    """Probabilities, shape (n, k), at other class frequencies (Saerens et al., Neural Computation 2002)."""
+    weighted = scores * tilt
+    return weighted / weighted.sum(axis=1, keepdims=True)
 
 
 def stacked(scores: Sequence[np.ndarray]) -> np.ndarray:

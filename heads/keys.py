@@ -14,7 +14,7 @@ from heads.classifiers import HEADS, HeadRecord
 from heads.problem import Problem
 from heads.settings import GridSettings
 
-FORMAT = 1  # raised whenever the same settings would lead to other scores
+FORMAT = 2  # raised whenever the same settings would lead to other scores
 
 DISTRIBUTIONS = {
     "sklearn": "scikit-learn",

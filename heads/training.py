@@ -58,6 +58,14 @@ class Trainer:
         return resample(self.balancer, self.part, seed=self.seed)
 
     @cached_property
+    def tilt(self) -> np.ndarray:
+        """How much more frequent each class is in fitting than it is, shape (k,)."""
+        classes = len(self.part.classes)
+        before = np.bincount(self.part.labels, minlength=classes)
+        after = np.ones(classes) if self.balancer.weighted else np.bincount(self.balanced[1], minlength=classes)
+        return (after / after.sum()) / np.maximum(before / before.sum(), 1 / before.sum())
+
+    @cached_property
     def inner(self) -> list[tuple["Trainer", np.ndarray]]:
         """Trainers on inner training parts, each with the rows it has not seen; empty where classes are too scarce."""
         plan = plan_inner_folds(self.part.labels, self.part.groups, seed=self.seed)
@@ -129,7 +137,8 @@ def _single(trainer: Trainer, record: HeadRecord) -> Model:
     """An estimator; its outputs are calibrated on one inner hold-out where its record says so."""
     parameters = _search(trainer, record) if trainer.tune and record.tune else {}
     estimator = trainer.estimator(record, parameters)
-    return Single(estimator, _calibration(trainer, record, parameters) if record.calibrate else Calibration())
+    calibration = _calibration(trainer, record, parameters) if record.calibrate else Calibration()
+    return Single(estimator, calibration, trainer.tilt)
 
 
 def _calibration(trainer: Trainer, record: HeadRecord, parameters: dict[str, Any]) -> Calibration:
@@ -157,17 +166,25 @@ def _search(trainer: Trainer, record: HeadRecord) -> dict[str, Any]:
 
 
 def _vote(trainer: Trainer, record: HeadRecord) -> Model:
-    return Voting([trainer.model(member) for member in record.members])
+    return Voting([_single_of(trainer, member) for member in record.members])
 
 
 def _stack(trainer: Trainer, record: HeadRecord) -> Model:
     """Members fitted on the whole part; the last estimator on their inner out-of-fold scores."""
-    members = [trainer.model(member) for member in record.members]
+    members = [_single_of(trainer, member) for member in record.members]
     unseen = [trainer.unseen_scores(member) for member in record.members]
     labels = unseen[0][1]
     weight_parameters, _ = trainer.weights(record, labels)
     last = resolve_name(record.build)(**record.parameters, **weight_parameters)
-    return Stacking(members, last.fit(stacked([scores for scores, _ in unseen]), labels))
+    tilt = np.ones_like(trainer.tilt) if trainer.balancer.weighted else trainer.tilt  # a weighted last estimator tilts
+    return Stacking(members, last.fit(stacked([scores for scores, _ in unseen]), labels), tilt)
+
+
+def _single_of(trainer: Trainer, name: str) -> Single:
+    """A member: one estimator, fitted once."""
+    model = trainer.model(name)
+    assert isinstance(model, Single)
+    return model
 
 
 COMBINE: dict[str, Callable[[Trainer, HeadRecord], Model]] = {"single": _single, "vote": _vote, "stack": _stack}

@@ -338,7 +338,7 @@ _RECORDS = (
         "warning",
         _worse_calibration,
         "Resampling tells a head that classes are equally common; its probabilities then overstate the rare ones.",
-        "Use threshold or class-weight where probabilities are read, or calibrate on data that was not resampled.",
+        "Use threshold where probabilities are read, or calibrate on data that was not resampled.",
     ),
     Check(
         "M011",
@@ -346,7 +346,7 @@ _RECORDS = (
         "note",
         _few_folds,
         "The corrected t test has as many differences as folds; with few it misses all but large effects.",
-        "Fit with --repeats 5 or more; what is there already is reused.",
+        "Fit with --repeats 5 or more.",
     ),
     Check(
         "M012",

@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,6 +57,8 @@ def command(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if not os.environ.get("HEADROOM_DEBUG"):
+            threading.excepthook = lambda _: None  # a pool that is interrupted tells of it on threads of its own
         try:
             return function(*args, **kwargs)
         except typer.Exit:

@@ -1,5 +1,6 @@
 """The commands; everything heavy is imported inside them."""
 
+import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from pipeline.commands.fit import fit
 from pipeline.commands.replicate import replicate
 from pipeline.commands.report import report
 from pipeline.commands.tables import datasets, models
+from pipeline.console import INTERRUPTED, WRONG_USE, say
 
 app = typer.Typer(
     name="headroom",
@@ -47,14 +49,31 @@ def _headroom(
 
 def main() -> None:
     """Run ``headroom``."""
-    app(prog_name="headroom")
+    _run(app, "headroom")
 
 
 def _alone(function: Callable, name: str) -> None:
     """Run one command as a program of its own."""
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     single.command()(function)
-    single(prog_name=name)
+    _run(single, name)
+
+
+def _run(program: typer.Typer, name: str) -> None:
+    """Run a program; wrong options are answered in two lines like every other error."""
+    try:
+        sys.exit(program(prog_name=name, standalone_mode=False))
+    except typer.Abort:
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # what Typer raises for wrong options
+            raise
+        message = " ".join(error.format_message().split()).rstrip(".:")
+        if message:  # none where the help was shown instead
+            context = getattr(error, "ctx", None)
+            say(f"error: {message}")
+            say(f"   do: see '{context.command_path if context else name} --help'")
+        sys.exit(WRONG_USE)
 
 
 def main_extract() -> None:
