@@ -25,7 +25,7 @@ class Stored:
     model: str
     fingerprint: str
     path: Path
-    views: tuple[Path, ...] = ()
+    views: tuple[tuple[str, Path], ...] = ()
 
 
 def stored_embeddings(cache: Path) -> tuple[list[Stored], list[str]]:
@@ -49,17 +49,17 @@ def stored_embeddings(cache: Path) -> tuple[list[Stored], list[str]]:
             settings.append((path, read_about(path)))
         except FeatureError as error:
             unreadable.append(f"{error.got}: {error.remedy}")
-    views: dict[tuple[str, str], list[Path]] = {}
-    for path, about in sorted(settings, key=lambda item: item[1]["view"]):
+    views: dict[tuple[str, str], dict[str, Path]] = {}
+    for path, about in settings:
         if about["view"]:
-            views.setdefault((about["dataset"], about["view_of"]), []).append(path)
+            views.setdefault((about["dataset"], about["view_of"]), {})[about["view"]] = path
     found = [
         Stored(
             about["dataset"],
             about["model"],
             about["fingerprint"],
             path,
-            tuple(views.get((about["dataset"], about["fingerprint"]), ())),
+            tuple(views.get((about["dataset"], about["fingerprint"]), {}).items()),
         )
         for path, about in settings
         if not about["view"]
@@ -175,8 +175,9 @@ def _one(name: str, here: dict[str, Stored], exact: dict[str, Stored]) -> Stored
 def _views(files: tuple[Stored, ...], ids: np.ndarray, hashes: np.ndarray) -> np.ndarray | None:
     """Read the views that every file has; float32, shape (n, v, d), or None."""
     joined = []
-    for number in range(min(len(file.views) for file in files)):
-        parts = [read_embeddings(file.views[number]) for file in files]
+    places = [dict(file.views) for file in files]
+    for view in sorted(set.intersection(*map(set, places))):
+        parts = [read_embeddings(place[view]) for place in places]
         indexes = [
             {key: row for row, key in enumerate(zip(part.ids, part.content_hash, strict=True))} for part in parts
         ]

@@ -36,7 +36,7 @@ def pick(kind: str, asked: Iterable[str], table: Iterable[str]) -> list[str]:
     rows = list(table)
     found: dict[str, None] = {}
     for name in asked:
-        hits = rows if name == "all" else fnmatch.filter(rows, name)
+        hits = [name] if name in rows else rows if name == "all" else fnmatch.filter(rows, name)
         if not hits:
             raise unknown(kind, name, rows)
         found.update(dict.fromkeys(hits))

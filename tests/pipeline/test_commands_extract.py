@@ -416,6 +416,27 @@ class TestPrecision:
         assert not list(Path("cache").rglob("*.h5"))
 
 
+class TestViews:
+    def test_each_is_a_file_of_its_own_and_computed_once(self, extract, scans, fake):
+        first = extract("scans", "--views", "2").json["runs"]
+        assert [(row["view"], row["computed"]) for row in first] == [(0, 11), (1, 11), (2, 11)]
+        assert len({row["file"] for row in first}) == 3
+        vectors = [read_embeddings(Path(row["file"])).vectors for row in first]
+        assert not np.array_equal(vectors[0], vectors[1])
+        assert not np.array_equal(vectors[1], vectors[2])
+        more = extract("scans", "--views", "3").json["runs"]
+        assert [row["computed"] for row in more] == [0, 0, 0, 11]
+
+    def test_the_images_themselves_are_the_same_with_and_without(self, extract, scans):
+        alone = stored(extract("scans", "--cache", "alone")).vectors
+        with_views = extract("scans", "--views", "1").json["runs"][0]
+        np.testing.assert_array_equal(read_embeddings(Path(with_views["file"])).vectors, alone)
+
+    def test_unmirrored_views_are_kept_apart(self, extract, scans):
+        mirrored, plain = (extract("scans", "--views", "1", flag) for flag in ("--mirror", "--no-mirror"))
+        assert mirrored.json["runs"][1]["file"] != plain.json["runs"][1]["file"]
+
+
 class TestInterrupted:
     def test_goes_on_at_the_block(self, extract, tmp_path, monkeypatch, fake, blocks_of):
         blocks_of(8)

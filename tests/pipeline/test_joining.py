@@ -15,14 +15,16 @@ from tests.records import header_of, image_set
 LABELS = [0, 1, 0, 1, 2, 2]
 
 
-def store(cache: Path, dataset="scans", model="fake", fingerprint="f" * 64, rows=range(6), offset=0.0, **changes):
+def store(
+    cache: Path, dataset="scans", model="fake", fingerprint="f" * 64, rows=range(6), offset=0.0, about=(), **changes
+):
     """Write an embedding file as stage one does."""
     rows = list(rows)
     images = image_set([LABELS[row] for row in rows], name=dataset, ids=tuple(f"{row}.png" for row in rows))
     images = replace(images, classes=("a", "b", "c"), **changes)
     header = header_of(images, np.zeros((len(rows), 2), np.int64))
     header.content_hash[:] = [f"{row:064x}".encode() for row in rows]
-    header.about.update(dataset=dataset, model=model, fingerprint=fingerprint)
+    header.about.update(dataset=dataset, model=model, fingerprint=fingerprint, **dict(about))
     vectors = np.array([[row + offset] * 8 for row in rows], np.float32)
     path = cache / "embeddings" / dataset / f"{model}-{fingerprint[:8]}.h5"
     write_embeddings(path, header, [vectors])
@@ -176,3 +178,44 @@ class TestLoad:
         path.write_bytes(bytes(data))
         with pytest.raises(FeatureError, match="damaged"):
             load(tmp_path, "fake")
+
+
+class TestViews:
+    def view(self, cache, number, *, of="f" * 64, **options):
+        about = {"view": str(number), "view_of": of}
+        store(cache, fingerprint=f"{number:02d}" * 32, offset=1000 * number, about=about, **options)
+
+    def views(self, cache, model):
+        stored, _ = stored_embeddings(cache)
+        ((dataset, name, files),) = plan_problems(stored, (), [model])
+        return load_problem(dataset, name, files, views=True).views
+
+    def test_are_no_models_of_their_own(self, tmp_path):
+        store(tmp_path)
+        self.view(tmp_path, 1)
+        assert plan(tmp_path) == [("scans", "fake")]
+
+    def test_are_read_beside_the_images(self, tmp_path):
+        store(tmp_path)
+        self.view(tmp_path, 1)
+        self.view(tmp_path, 2, rows=[5, 4, 3, 2, 1, 0])
+        views = self.views(tmp_path, "fake")
+        assert views.shape == (6, 2, 8)
+        assert views[:, 1, 0].tolist() == [2000, 2001, 2002, 2003, 2004, 2005]
+
+    def test_are_left_out_where_none_are_wanted_or_there(self, tmp_path):
+        store(tmp_path)
+        assert self.views(tmp_path, "fake") is None
+        self.view(tmp_path, 1)
+        assert load(tmp_path, "fake").views is None
+
+    def test_of_two_models_are_joined_number_by_number(self, tmp_path):
+        store(tmp_path, model="one")
+        store(tmp_path, model="two", fingerprint="e" * 64)
+        for number in (1, 2):
+            self.view(tmp_path, number, model="one")
+        for number in (1, 10, 2):
+            self.view(tmp_path, number, model="two", of="e" * 64)
+        views = self.views(tmp_path, "one+two")
+        assert views.shape == (6, 2, 16)
+        assert (views[..., 0] == views[..., 8]).all()

@@ -23,6 +23,11 @@ def test_order_asked_and_each_once():
     assert pick("head", ["c", "a", "[ab]", "c"], ["a", "b", "c"]) == ["c", "a", "b"]
 
 
+def test_a_row_that_looks_like_a_wildcard_is_found_by_its_name():
+    assert pick("data set", ["scans [2]"], ["scans 2", "scans [2]"]) == ["scans [2]"]
+    assert pick("data set", ["all"], ["some", "all"]) == ["all"]
+
+
 def test_nothing_asked():
     assert pick("head", [], ["a"]) == []
 
@@ -51,6 +56,11 @@ def test_long_tables_are_cut():
 
 def test_empty_table_says_so():
     assert "none yet" in unknown("stored model", "x", []).remedy
+
+
+@given(st.lists(WORDS, max_size=6))
+def test_any_table_is_found_by_its_own_names(table):
+    assert pick("row", table, table) == list(dict.fromkeys(table))
 
 
 @given(st.lists(WORDS, max_size=3), st.lists(WORDS, max_size=6))
