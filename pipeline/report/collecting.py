@@ -1,7 +1,7 @@
 """What a report says, before it has a form: one part a data set, with rows, comparisons and what was run."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from pipeline.joining import FUSION, Stored, stored_embeddings
 from pipeline.naming import pick
 
 GRID = ("protocol", "folds", "repeats", "seed", "reduce", "tune")
+RANDOM = " (random weights)"
 NAMES = ("protocol", "model", "head", "balance", *GRID[1:])
 LEAKY = "leaky"
 JUDGED = "recall_macro"
@@ -107,8 +108,8 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return what ``--json`` writes."""
         return {
-            "rows": [row for part in self.parts for row in part.rows],
-            "comparisons": [item for part in self.parts for item in part.comparisons],
+            "rows": [_plain(row) for part in self.parts for row in part.rows],
+            "comparisons": [_plain(item) for part in self.parts for item in part.comparisons],
             "checks": as_promised(self.checks),
         }
 
@@ -133,9 +134,9 @@ def collect(cache: Path, datasets: Iterable[str] = (), models: Iterable[str] = (
         The database holds no cell, or a name fits none.
     """
     cells, problems = read_cells(cache)
-    cells = _chosen(cells, datasets, models)
-    compared = _compared(cells, problems)
     stored, _ = stored_embeddings(cache)
+    cells = _marked(_chosen(cells, datasets, models), stored)
+    compared = _compared(cells, problems)
     return [
         Part(
             dataset=dataset,
@@ -235,10 +236,38 @@ def _best_first(item: Row) -> tuple:
     return item["metric"] != JUDGED, list(METRICS).index(item["metric"]), -item["difference"]
 
 
+def _marked(cells: list[Cell], stored: list[Stored]) -> list[Cell]:
+    """Say in the model's name, and so in every table, where its weights are random."""
+    files = {item.path: read_about(item.path) for item in stored}
+    random = {(item.dataset, item.model) for item in stored if files[item.path]["weights"] == "random"}
+    return [
+        replace(cell, model=cell.model + RANDOM)
+        if any((cell.dataset, name) in random for name in model_names(cell.model))
+        else cell
+        for cell in cells
+    ]
+
+
+def _plain(row: Row) -> Row:
+    """The row with the model's bare name, for programs; whether its weights are random is a key of its own."""
+    return row | {"model": row["model"].removesuffix(RANDOM), "random_weights": row["model"].endswith(RANDOM)}
+
+
+def model_names(model: str) -> list[str]:
+    """Names of the embeddings that a shown model is made of.
+
+    Examples
+    --------
+    >>> model_names("mobilenet@76faed04+vgg16 (random weights)")
+    ['mobilenet', 'vgg16']
+    """
+    return [name.partition("@")[0] for name in model.removesuffix(RANDOM).split(FUSION)]
+
+
 def _embeddings(stored: list[Stored], cells: list[Cell]) -> dict[str, dict[str, Any]]:
     """Settings of the newest embedding file of every model that the cells use, those joined by ``+`` too."""
     dataset = cells[0].dataset
-    wanted = {name.partition("@")[0] for cell in cells for name in cell.model.split(FUSION)}
+    wanted = {name for cell in cells for name in model_names(cell.model)}
     newest = {item.model: item.path for item in reversed(stored) if item.dataset == dataset and item.model in wanted}
     return {model: read_about(path) | {"path": path} for model, path in sorted(newest.items())}
 

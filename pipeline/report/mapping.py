@@ -10,8 +10,7 @@ from features.errors import FeatureError
 from heads.balancing import BALANCERS, resample
 from heads.errors import HeadError
 from heads.part import Part as Images
-from pipeline.joining import FUSION
-from pipeline.report.collecting import Part
+from pipeline.report.collecting import Part, model_names
 
 IMAGES = 1000
 SYNTHETIC = 400
@@ -61,7 +60,7 @@ def embedding_map(part: Part) -> EmbeddingMap | None:
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
-    names = part.best["model"].split(FUSION) if part.best else []
+    names = model_names(part.best["model"]) if part.best else []
     about = next((part.embeddings[name] for name in names if name in part.embeddings), None)
     if about is None:
         return None
