@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 178_956_970  # of Pillow: what claims more is taken for a decompression bomb
 DRAFT_SCALES = (8, 4, 2)
+DICOM_MARK = b"DICM"
 
 
 class BadImage(Exception):
@@ -93,7 +94,7 @@ def decode_bytes(data: bytes, sizes: tuple[int, ...]) -> dict[int, np.ndarray]:
 
 def _pixels(data: bytes, size: int, scales: dict[int, Image.Image]) -> np.ndarray:
     """Decode at the scale that ``size`` needs (shared through ``scales``) and resize."""
-    opened = Image.open(io.BytesIO(data))
+    opened = _dicom(data) if data[128:132] == DICOM_MARK else Image.open(io.BytesIO(data))
     scale = 1
     if opened.format == "JPEG":
         reach = min(opened.width, opened.height) // (2 * size)
@@ -108,6 +109,21 @@ def _pixels(data: bytes, size: int, scales: dict[int, Image.Image]) -> np.ndarra
         image = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
     pixels = np.asarray(image)
     return np.broadcast_to(pixels[..., None], (size, size, 3)) if pixels.ndim == 2 else pixels
+
+
+def _dicom(data: bytes) -> Image.Image:
+    """Read the first frame of a DICOM file; grey values are stretched from their own range."""
+    try:
+        import pydicom
+    except ImportError as error:
+        got = "DICOM needs one more package: pip install 'headroom[dicom]'"
+        raise BadImage(got) from error
+    file = pydicom.dcmread(io.BytesIO(data))
+    pixels = file.pixel_array[0] if int(file.get("NumberOfFrames") or 1) > 1 else file.pixel_array
+    if pixels.ndim == 3:
+        return Image.fromarray(pixels.astype(np.uint8))
+    sign = -1 if file.get("PhotometricInterpretation") == "MONOCHROME1" else 1
+    return _stretch(sign * pixels.astype(np.float32))
 
 
 def _plain(image: Image.Image) -> Image.Image:
