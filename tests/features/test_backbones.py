@@ -64,7 +64,7 @@ def test_vectors_are_those_of_keras(rows, name):
     assert "error" not in row, row
     assert row["dim"] == BACKBONES[name].dim
     assert row["parameters"] == BACKBONES[name].parameters
-    assert row["spread"] > 0.02, "the images cannot be told apart, so the comparison says nothing"
+    assert row["spread"] > 0.01, "the images cannot be told apart, so the comparison says nothing"
     assert row["openvino"] < TOLERANCE
     assert row["keras"] < TOLERANCE
 
