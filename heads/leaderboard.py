@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from heads.bootstrap import percentile_interval, replicated
 from heads.cell import Cell
-from heads.metrics import evaluate, number
+from heads.metrics import METRICS, evaluate, number
 from heads.pooling import Problems, pooled, resampled
 from heads.results import ProblemInfo
 from heads.tally import Tally
@@ -26,9 +28,9 @@ def leaderboard(cells: Iterable[Cell], problem_info: Problems) -> list[dict[str,
     list of dict
         ``dataset``, ``model``, ``head``, ``balance``, ``protocol``, ``n`` (predicted cases), ``metrics`` and
         ``intervals`` (95 %, bootstrap clustered by group). Each metric is that of the pooled out-of-fold predictions
-        of one repeat, averaged over the repeats; None where it is undefined. An interval of the calibration error may
-        lie above it, since resampling adds noise to every bin. Ordered by data set and protocol, the highest macro
-        recall first.
+        of one repeat, averaged over the repeats; None where it is undefined. The interval of the calibration error
+        is shifted back by the bootstrap's bias, since drawing cases twice adds noise to every bin. Ordered by data set
+        and protocol, the highest macro recall first.
 
     Examples
     --------
@@ -51,5 +53,12 @@ def _row(cell: Cell, problem: ProblemInfo) -> dict[str, Any]:
         "protocol": cell.protocol,
         "n": len(repeats[0][0]),
         "metrics": {name: number(value[0]) for name, value in values.items()},
-        "intervals": {name: percentile_interval(values) for name, values in replicates.items()},
+        "intervals": {name: _interval(name, drawn, values[name]) for name, drawn in replicates.items()},
     }
+
+
+def _interval(name: str, replicates: np.ndarray, estimate: np.ndarray) -> list[float] | None:
+    """Percentile interval, less the bias of the bootstrap for a metric that drawing cases twice raises."""
+    if METRICS[name].inflates and np.isfinite(estimate[0]):
+        replicates = np.maximum(replicates - (np.nanmean(replicates) - estimate[0]), 0.0)
+    return percentile_interval(replicates)

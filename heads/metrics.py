@@ -35,6 +35,8 @@ class MetricRecord:
         Maps a `Tally` of b replicates to an array of shape (b,), NaN where undefined.
     ordinal_only : bool
         Whether it is defined for ordered classes only.
+    inflates : bool
+        Whether drawing cases twice raises it on average, so that its bootstrap has to be shifted back.
     """
 
     title: str
@@ -43,6 +45,7 @@ class MetricRecord:
     definition: str
     compute: Callable[[Tally], np.ndarray]
     ordinal_only: bool = False
+    inflates: bool = False
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
@@ -167,7 +170,12 @@ METRICS: dict[str, MetricRecord] = {
         "Brier score", False, SCORES, "Mean squared distance from the one-hot label, 0 to 2 (Brier 1950).", _brier
     ),
     "ece": MetricRecord(
-        "expected calibration error", False, SCORES, "Top label, 15 equal-width bins (Guo et al. 2017).", _ece
+        "expected calibration error",
+        False,
+        SCORES,
+        "Top label, 15 equal-width bins (Guo et al. 2017).",
+        _ece,
+        inflates=True,
     ),
 }
 
