@@ -243,5 +243,5 @@ def _read_fold(row: list) -> FoldScores:
     blobs = dict(zip(_FOLD_ARRAYS, (rows, labels, predicted, scores, before, after), strict=True))
     arrays = {name: np.frombuffer(blob, _FOLD_ARRAYS[name]) for name, blob in blobs.items()}
     integers = {name: array.astype(np.int64) for name, array in arrays.items() if name != "scores"}
-    table = arrays["scores"].reshape(len(arrays["rows"]), -1)
+    table = arrays["scores"].reshape(len(arrays["rows"]), len(arrays["counts_before"]))
     return FoldScores(repeat=repeat, fold=fold, scores=table, seconds=seconds, **integers)

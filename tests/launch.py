@@ -4,6 +4,7 @@ Before it leaves, it writes the heavy packages that were imported to the file th
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -41,6 +42,7 @@ def with_block_size() -> list[ModuleType]:
 if __name__ == "__main__":
     from pipeline.commands import main
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start deaf to it
     if os.environ.get("LAUNCH_PLAIN") is None:
         install()
     try:

@@ -84,7 +84,7 @@ class Part:
         words = [str(same[name]) for name in ("model", "protocol") if name in same]
         if "folds" in same and same.get("protocol") != "split":
             words.append(f"{same['folds']} folds" + (f" x {same['repeats']}" if same.get("repeats", 1) > 1 else ""))
-        words += [f"reduced to {same['reduce']}"] * bool(same.get("reduce")) + ["tuned"] * bool(same.get("tune"))
+        words += [f"reduced to {same.get('reduce')}"] * bool(same.get("reduce")) + ["tuned"] * bool(same.get("tune"))
         return ", ".join(words)
 
 
