@@ -63,7 +63,7 @@ def main() -> None:
     stored, _ = stored_embeddings(options.cache)
     problem = load_problem(*plan_problems(stored, [options.dataset], [options.model])[0])
     rows, walls = [], {"headroom": 0.0, "plain": 0.0}
-    for balance in SAMPLERS:
+    for balance in options.balance or SAMPLERS:
         cells = {}
         for name, work in {"headroom": _headroom, "plain": _plain}.items():
             start = time.perf_counter()
@@ -71,7 +71,7 @@ def main() -> None:
             walls[name] += time.perf_counter() - start
         rows += [_row(balance, head, cells["plain"][head], cells["headroom"][head], problem) for head in HEADS]
         for row in rows[-len(HEADS) :]:
-            print(*list(row.values())[:6])
+            print(*list(row.values())[:6], flush=True)
     largest = max(abs(row["accuracy_plain"] - row["accuracy_headroom"]) for row in rows)
     whole = (Measured(math.nan, walls[name]) for name in ("plain", "headroom"))
     print("wrote", write_csv("stage_two", [*rows, _row("all", "wall time", *whole, problem)]))
@@ -134,6 +134,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--dataset", default="aptos")
     parser.add_argument("--model", default="mobilenet-0.75")
+    parser.add_argument("--balance", action="append", choices=list(SAMPLERS), help="only these; default: all four")
     return parser.parse_args()
 
 
