@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -44,13 +45,13 @@ def finish(run: Run, images: ImageSet, stamps: np.ndarray) -> None:
         raise FeatureError(got, "check the folder and the formats of its images")
     if run.plan.write:
         header = Header(
-            ids=tuple(images.ids[row] for row in kept),
-            groups=tuple(images.groups[row] for row in kept),
-            split=tuple(images.split[row] for row in kept),
-            labels=images.labels[kept],
+            ids=_of(images.ids, kept),
+            groups=_of(images.groups, kept),
+            split=_of(images.split, kept),
+            labels=_of(images.labels, kept),
             classes=images.classes,
-            content_hash=hashes[kept],
-            stamps=stamps[kept],
+            content_hash=_of(hashes, kept),
+            stamps=_of(stamps, kept),
             bad=run.bad,
             bad_stamps=stamps[sorted(bad)],
             about=_about(run, images),
@@ -59,6 +60,13 @@ def finish(run: Run, images: ImageSet, stamps: np.ndarray) -> None:
             left.unlink()  # of a killed run: only the holder of the lock writes here
         write_embeddings(run.file, header, _vectors(run, kept))
         run.finished.remove()
+
+
+def _of(column: Any, kept: np.ndarray) -> Any:
+    """Return a column's kept rows; not a copy of it where all are kept, for columns are what grows with the set."""
+    if len(kept) == len(column):
+        return column
+    return column[kept] if isinstance(column, np.ndarray) else tuple(column[row] for row in kept)
 
 
 def _about(run: Run, images: ImageSet) -> dict[str, object]:
