@@ -47,5 +47,5 @@ def download_imagenet(backbone: Backbone, patience: float = PATIENCE_SECONDS) ->
     weights = resolve_weights("imagenet", backbone) if done.returncode == 0 else None
     if weights is None:
         lines = done.stderr.strip().splitlines() or ["no file came"]
-        raise missing_imagenet(backbone, lines[-1].removeprefix("Exception: ")[:160])
+        raise missing_imagenet(backbone, lines[-1].rpartition("-- ")[2][:160])  # Keras puts the address before
     return weights
