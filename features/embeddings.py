@@ -237,5 +237,6 @@ def _checksum(header: Header) -> str:
         digest.update(f"{', ' if place else '['}{json.dumps(text)}".encode())
     digest.update(b"]")
     for array in (header.labels, header.content_hash, header.stamps, header.bad_stamps):
-        digest.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return digest.hexdigest()
