@@ -5,6 +5,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +13,17 @@ import numpy as np
 
 from features.blocks import Block
 from features.building import Network
-from features.decoding import BadImage, decode, quiet_pillow
+from features.decoding import quiet_pillow
 from features.engines import Engine, EngineRecord, Pending, load_probed
 from features.errors import FeatureError
 from features.imageset import ImageSet
 from features.run import BlockPlan, Run
-from features.streaming import Batch, stream
+from features.streaming import Batch, Pixels, stream
+from features.views import Frame
 
 Progress = Callable[[int, int, str], None]
 POLL_SECONDS = 0.5
+PROBE_IMAGES = 16
 
 
 @dataclass(frozen=True)
@@ -120,19 +123,20 @@ def _load(run: Run, images: ImageSet, how: Computing) -> Engine:
 
 def _probe(run: Run, images: ImageSet, how: Computing) -> np.ndarray:
     """Decode one batch of readable images, spread over the set."""
-    batch, size = how.engine.batch, run.network.size
-    pixels: list[np.ndarray] = []
-    for index in run.plan.work[:: max(len(run.plan.work) // (2 * batch), 1)]:
-        try:
-            pixels.append(decode(images.root / images.ids[index], (size,))[1][size])
-        except BadImage:
-            continue
-        if len(pixels) == batch:
-            break
-    if not pixels:
-        got = f"none of the images tried in {images.root} could be read"
+    work, frame = run.plan.work, Frame(run.network.size)
+    stride = max(len(work) // PROBE_IMAGES, 1)
+    spread = ([images.root / images.ids[row] for row in work[first::stride]] for first in range(stride))
+    readable: list[np.ndarray] = []
+    batches = stream(spread, [frame], PROBE_IMAGES, how.threads)
+    with closing(batches):
+        for batch in batches:
+            readable += [batch.pixels[frame][row] for row, reason in enumerate(batch.reasons) if not reason]
+            if len(readable) >= PROBE_IMAGES:
+                break
+    if not readable:
+        got = f"none of the {len(work):,} images in {images.root} could be read"
         raise FeatureError(got, "check the folder and the formats of its images")
-    return np.stack([pixels[row % len(pixels)] for row in range(batch)])
+    return np.stack([readable[row % len(readable)] for row in range(how.engine.batch)])
 
 
 def _on_one_device(
@@ -141,7 +145,8 @@ def _on_one_device(
     """Compute blocks one after the other; gives the number of images after each batch."""
     paths = ([images.root / images.ids[row] for row in block.rows] for block in blocks)
     frames = sorted({run.frame for run in runs})
-    batches = _embedded(stream(paths, frames, how.engine.batch, how.threads), runs, engines)
+    used: list[Pixels] = []
+    batches = _embedded(stream(paths, frames, how.engine.batch, how.threads, used), runs, engines, used)
     for block in blocks:
         hashes: list[str] = []
         reasons: list[str] = []
@@ -159,22 +164,24 @@ def _on_one_device(
 
 
 def _embedded(
-    batches: Iterator[Batch], runs: Sequence[Run], engines: Sequence[Engine]
+    batches: Iterator[Batch], runs: Sequence[Run], engines: Sequence[Engine], used: list[Pixels]
 ) -> Iterator[tuple[Batch, list[np.ndarray]]]:
-    """Embed batches with every network, one batch ahead of what is given out."""
+    """Embed batches with every network, one batch ahead of what is given out; their pixels go to ``used``."""
     pending: deque[tuple[Batch, list[Pending]]] = deque()
     for batch in batches:
         started = [engine.start(batch.pixels[run.frame]) for run, engine in zip(runs, engines, strict=True)]
         pending.append((batch, started))
         if len(pending) > 1:
-            yield _waited(pending.popleft())
+            yield _waited(*pending.popleft(), used)
     while pending:
-        yield _waited(pending.popleft())
+        yield _waited(*pending.popleft(), used)
 
 
-def _waited(item: tuple[Batch, list[Pending]]) -> tuple[Batch, list[np.ndarray]]:
+def _waited(batch: Batch, started: list[Pending], used: list[Pixels]) -> tuple[Batch, list[np.ndarray]]:
     """Wait for the vectors of one batch."""
-    return item[0], [wait() for wait in item[1]]
+    vectors = [wait() for wait in started]
+    used.append(batch.pixels)
+    return batch, vectors
 
 
 def _save(run: Run, block: BlockPlan, vectors: np.ndarray, hashes: list[str], reasons: list[str]) -> None:

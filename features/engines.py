@@ -1,6 +1,7 @@
 """What runs a network: one record an engine, behind one small protocol."""
 
 import importlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +57,15 @@ class EngineRecord:
         return importlib.import_module(self.module).devices()
 
 
+def _cpu_batch() -> int:
+    """Images a batch on the CPU: enough micro-batches for every core; a power of two, for blocks are one."""
+    return min(max(8 * (1 << ((os.cpu_count() or 1) - 1).bit_length()), 32), 256)
+
+
 ENGINES: dict[str, EngineRecord] = {
     row.name: row
     for row in (
-        EngineRecord("openvino", "features.engine_openvino", 64),
+        EngineRecord("openvino", "features.engine_openvino", _cpu_batch()),
         EngineRecord("keras", "features.engine_keras", 128),
     )
 }
@@ -70,8 +76,8 @@ def choose_engine(asked: str) -> EngineRecord:
 
     Examples
     --------
-    >>> choose_engine("openvino").batch
-    64
+    >>> choose_engine("openvino").name
+    'openvino'
     """
     if asked != "auto":
         return ENGINES[asked]

@@ -2,9 +2,10 @@
 
 import csv
 import io
+import itertools
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -73,8 +74,9 @@ class Columns:
     group: str | None = None
 
 
-class _Entry(NamedTuple):
-    id: str
+class _Row(NamedTuple):
+    """What a label file says of one image."""
+
     label: str
     group: str
     split: str
@@ -100,16 +102,19 @@ def scan_folders(root: Path, name: str) -> ImageSet:
     parts = {folder: PARTS[folder.name.lower()] for folder in _folders(root) if folder.name.lower() in PARTS}
     inner = [folder for part in parts for folder in _folders(part)]
     trees = parts if inner else {root: ""}
-    entries = [
-        _Entry(f"{folder.relative_to(root).as_posix()}/{image}", folder.name, "", part)
-        for tree, part in trees.items()
-        for folder in _folders(tree)
-        for image in _images(folder)
-    ]
-    if not entries:
+    ids: list[str] = []
+    labels: list[str] = []
+    split: list[str] = []
+    for tree, part in trees.items():
+        for folder in _folders(tree):
+            inside = folder.relative_to(root).as_posix()
+            ids += [f"{inside}/{image}" for image in _images(folder)]
+            labels += [folder.name] * (len(ids) - len(labels))
+            split += [part] * (len(ids) - len(split))
+    if not ids:
         got = f"the folder {root} holds no class folder with images"
         raise FeatureError(got, "name a folder with one sub-folder of images a class, or a label file with --labels")
-    return _assemble(name, root, entries)
+    return _assemble(name, root, ids, labels, [""] * len(ids), split)
 
 
 def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str = "") -> ImageSet:
@@ -143,7 +148,7 @@ def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str
     group_column = group_column or next((column for column in header if column.lower() in GROUP_COLUMNS), None)
     split_column = next((column for column in header if column.lower() == "split"), None)
     find = _finder(root, images)
-    entries: dict[str, _Entry] = {}
+    found: dict[str, _Row] = {}
     for line, row in rows:
         image, label = (row.get(image_column) or "").strip(), (row.get(label_column) or "").strip()
         if not image and not label:
@@ -152,20 +157,19 @@ def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str
             missing = f"no {label_column}" if image else f"no {image_column}"
             got = f"{table}, line {line}: {image or label} has {missing}"
             raise FeatureError(got, "fill it in or take the row out; nothing was computed")
-        entry = _Entry(
-            find(image),
+        told = _Row(
             label,
             (row.get(group_column) or "").strip() if group_column else "",
             PARTS.get((row.get(split_column) or "").strip().lower(), "") if split_column else "",
         )
-        known = entries.setdefault(entry.id, entry)
+        known = found.setdefault(find(image), told)
         if known.label != label:
             got = f"{table}, line {line}: {image} is {label} here and {known.label} above"
             raise FeatureError(got, "give each image one label")
-    if not entries:
+    if not found:
         got = f"{table} has a header and no rows"
         raise FeatureError(got, "name a file with one image a row")
-    return _assemble(name, root, list(entries.values()))
+    return _assemble(name, root, list(found), *zip(*found.values(), strict=True))
 
 
 def with_patients(images: ImageSet, pattern: str) -> ImageSet:
@@ -200,33 +204,39 @@ def with_patients(images: ImageSet, pattern: str) -> ImageSet:
     return replace(images, groups=found)
 
 
-def _assemble(name: str, root: Path, entries: list[_Entry]) -> ImageSet:
-    """Order the entries and number their classes."""
-    entries.sort(key=lambda entry: entry.id)
-    unnamable = next((entry.id for entry in entries if not _is_utf8(entry.id + entry.label)), None)
+def _assemble(
+    name: str, root: Path, ids: list[str], labels: Sequence[str], groups: Sequence[str], split: Sequence[str]
+) -> ImageSet:
+    """Order the images by name and number their classes; columns, for an object an image would fill the memory."""
+    unnamable = next((text for text in itertools.chain(ids, set(labels)) if not _is_utf8(text)), None)
     if unnamable is not None:
         got = f"the file name {unnamable.encode(errors='surrogateescape')!r} in {root} is not UTF-8"
         raise FeatureError(got, "rename the file")
-    classes = tuple(sorted({entry.label for entry in entries}, key=_natural))
+    classes = tuple(sorted(set(labels), key=_natural))
     number = {label: index for index, label in enumerate(classes)}
     if len(classes) < 2:
         got = f"{root} holds one class only ({classes[0]})"
         raise FeatureError(got, "a comparison needs two classes: name the folder above, or check the label column")
+    order = sorted(range(len(ids)), key=ids.__getitem__)
     return ImageSet(
         name,
         root,
         classes,
-        tuple(entry.id for entry in entries),
-        np.array([number[entry.label] for entry in entries], dtype=np.int64),
-        tuple(entry.group for entry in entries),
-        tuple(entry.split for entry in entries),
+        tuple(ids[row] for row in order),
+        np.array([number[labels[row]] for row in order], dtype=np.int64),
+        tuple(groups[row] for row in order),
+        tuple(split[row] for row in order),
         ordinal=False,
     )
 
 
 def _is_utf8(text: str) -> bool:
     """Return whether a name from the file system can be written as UTF-8."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _natural(label: str) -> tuple:
@@ -242,13 +252,17 @@ def _folders(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _images(folder: Path) -> Iterator[str]:
+def _images(folder: Path, inside: str = "") -> Iterator[str]:
     """Give the files below a folder that are named like images, as paths inside it with forward slashes."""
-    for place, _, names in os.walk(folder):  # pathlib would hold a Path for every image
-        inside = Path(place).relative_to(folder).as_posix()
-        for name in names:
-            if not name.startswith(".") and PurePath(name).suffix.lower() in IMAGE_SUFFIXES:
-                yield name if inside == "." else f"{inside}/{name}"
+    with os.scandir(folder / inside) as entries:  # neither a list of names nor a Path for every image
+        for entry in entries:
+            name = f"{inside}{entry.name}"
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from () if entry.is_symlink() else _images(folder, f"{name}/")
+            elif name[name.rfind(".") :].lower() in IMAGE_SUFFIXES:
+                yield name
 
 
 def _read_table(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:

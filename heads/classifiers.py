@@ -38,6 +38,8 @@ class HeadRecord:
         ``"single"``, ``"vote"`` or ``"stack"``.
     members : tuple of str
         Heads that it combines.
+    cost : float
+        About how long it takes next to the others.
     tune : mapping
         What ``--tune`` tries: values a parameter, all combinations.
     """
@@ -55,6 +57,7 @@ class HeadRecord:
     calibrate: bool = False
     combine: str = "single"
     members: tuple[str, ...] = ()
+    cost: float = 1.0
     tune: Mapping[str, tuple] = field(default_factory=dict)
 
 
@@ -85,50 +88,50 @@ MEMBERS = ("svm", "logreg", "random-forest")
 _RECORDS = (
     HeadRecord("svm", "SVM (RBF)", "sklearn.svm:SVC", {"kernel": "rbf"}, fast="sklearnex.svm:SVC",
                calibrate=True, threaded=True, tune={"C": (1.0, 3.0, 10.0), "gamma": ("scale", 0.0003)},
-               note="strong on standardised embeddings of a few thousand images; time grows with their square"),
+               cost=5, note="strong on standardised embeddings of a few thousand images; time grows with their square"),
     HeadRecord("linear-svm", "Linear SVM", "sklearn.svm:SVC", {"kernel": "linear", "C": 0.1},
                fast="sklearnex.svm:SVC", calibrate=True, threaded=True, tune={"C": (0.001, 0.01, 0.1, 1.0)},
-               note="one hyperplane a pair of classes, wide margin (C = 0.1)"),
+               cost=5, note="one hyperplane a pair of classes, wide margin (C = 0.1)"),
     HeadRecord("logreg", "Logistic regression", "sklearn.linear_model:LogisticRegression", {"max_iter": 1000},
                calibrate=True, tune={"C": (0.0003, 0.003, 0.03, 1.0)},
-               note="linear; the usual probe of an embedding"),
+               cost=2, note="linear; the usual probe of an embedding"),
     HeadRecord("knn", "k-NN (5)", "sklearn.neighbors:KNeighborsClassifier", {"n_neighbors": 5},
                fast="sklearnex.neighbors:KNeighborsClassifier", seeded=False, weighting="", calibrate=True,
                threaded=True, tune={"n_neighbors": (3, 5, 11, 21), "weights": ("uniform", "distance")},
-               note="no training; suffers where synthetic points crowd a high-dimensional space"),
+               cost=0.4, note="no training; suffers where synthetic points crowd a high-dimensional space"),
     HeadRecord("random-forest", "Random forest (200)", "sklearn.ensemble:RandomForestClassifier",
                {"n_estimators": 200}, fast="sklearnex.ensemble:RandomForestClassifier",
                fast_parameters={"max_bins": 32}, threaded=True, tune=TREES,
-               note="200 bagged trees; sturdy, blind to rare classes unless balanced"),
+               cost=4, note="200 bagged trees; sturdy, blind to rare classes unless balanced"),
     HeadRecord("extra-trees", "Extra trees (200)", "sklearn.ensemble:ExtraTreesClassifier", {"n_estimators": 200},
-               threaded=True, tune=TREES, note="200 trees with random cuts; faster than a forest"),
+               threaded=True, tune=TREES, cost=6, note="200 trees with random cuts; faster than a forest"),
     HeadRecord("decision-tree", "Decision tree", "sklearn.tree:DecisionTreeClassifier",
                fast="sklearnex.ensemble:RandomForestClassifier",  # one tree of a histogram forest, on all columns
                fast_parameters={"n_estimators": 1, "bootstrap": False, "max_features": None, "max_bins": 64},
                calibrate=True, threaded=True, tune={"max_depth": (4, 8, None), "min_samples_leaf": (1, 10)},
-               note="one fully grown tree; a floor to beat"),
+               cost=1.5, note="one fully grown tree; a floor to beat"),
     HeadRecord("gaussian-nb", "Gaussian naive Bayes", "sklearn.naive_bayes:GaussianNB", seeded=False,
                weighting="priors", calibrate=True, tune={"var_smoothing": (1e-9, 1e-3, 1e-1)},
-               note="treats the columns as independent; class weights are equal priors"),
+               cost=0.1, note="treats the columns as independent; class weights are equal priors"),
     HeadRecord("lda", "Linear discriminant analysis", "sklearn.discriminant_analysis:LinearDiscriminantAnalysis",
                seeded=False, weighting="priors", calibrate=True,
                tune={"solver": ("lsqr",), "shrinkage": ("auto", 0.1, 0.5)},
-               note="linear and generative; class weights are equal priors"),
+               cost=1.5, note="linear and generative; class weights are equal priors"),
     HeadRecord("adaboost", "AdaBoost (100)", "sklearn.ensemble:AdaBoostClassifier", {"n_estimators": 100},
                weighting="samples", calibrate=True, tune={"learning_rate": (0.1, 1.0)},
-               note="100 boosted stumps; slow on many columns"),
+               cost=90, note="100 boosted stumps; slow on many columns"),
     HeadRecord("xgboost", "XGBoost (100)", "xgboost:XGBClassifier",
-               {"n_estimators": 100, "tree_method": "hist", "max_bin": 32, "verbosity": 0}, weighting="samples",
+               {"n_estimators": 100, "tree_method": "hist", "max_bin": 16, "verbosity": 0}, weighting="samples",
                threaded=True, tune={"max_depth": (3, 6), "learning_rate": (0.1, 0.3)},
-               note="100 boosted trees on 32 histogram bins"),
+               cost=8, note="100 boosted trees on 16 histogram bins"),
     HeadRecord("dense", "Dense network", "heads.dense:DenseHead", calibrate=True,
                tune={"width": (128, 512), "loss": ("cross-entropy", "margin")},
-               note="one hidden layer trained by Keras: the head of most transfer-learning papers"),
+               cost=12, note="one hidden layer trained by Keras: the head of most transfer-learning papers"),
     HeadRecord("voting", "Soft voting", "heads.combining:Voting", combine="vote", members=MEMBERS,
-               note="mean of the probabilities of svm, logreg and random-forest"),
+               cost=0.1, note="mean of the probabilities of svm, logreg and random-forest"),
     HeadRecord("stacking", "Stacking", "sklearn.linear_model:LogisticRegression", {"max_iter": 1000},
                combine="stack", members=MEMBERS,
-               note="logistic regression on inner out-of-fold probabilities of svm, logreg and random-forest"),
+               cost=20, note="logistic regression on inner out-of-fold probabilities of svm, logreg and random-forest"),
 )
 # fmt: on
 

@@ -2,7 +2,8 @@
 
 import time
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +31,16 @@ class Failure:
     lasting: bool = True
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Stored:
-    """A problem whose vectors (and views) lie in files that every worker maps into memory."""
+    """A problem whose vectors (and views) lie in files that every worker maps into memory; equal by those files."""
 
     vectors: Path
     views: Path | None
-    labels: np.ndarray
-    groups: np.ndarray
-    classes: tuple[str, ...]
-    ordinal: bool
+    labels: np.ndarray = field(compare=False)
+    groups: np.ndarray = field(compare=False)
+    classes: tuple[str, ...] = field(compare=False)
+    ordinal: bool = field(compare=False)
 
     def load(self) -> Part:
         """All rows as one part."""
@@ -48,17 +49,24 @@ class Stored:
         return Part(vectors, self.labels, self.groups, self.classes, self.ordinal, views)
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
-    """One fold under one balancer for several heads."""
+@dataclass(frozen=True)
+class Ground:
+    """What the heads of one fold under one balancer stand on."""
 
     stored: Stored
     fold: Fold
     balance: str
-    heads: tuple[str, ...]
     settings: GridSettings
     threads: int = 1
     fast: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Heads to fit on one ground, one after the other."""
+
+    ground: Ground
+    heads: tuple[str, ...]
 
 
 def store(problem: Problem, folder: Path) -> Stored:
@@ -109,26 +117,33 @@ def fit_task(task: Task) -> dict[str, FoldScores | Failure]:
     -------
     dict of FoldScores or Failure, by head
     """
-    seed = task.settings.seed + task.fold.repeat
     try:
-        sides = _leaky_sides(task, seed) if task.settings.protocol == "leaky" else _honest_sides(task)
-        tune = task.settings.tune
-        trainer = Trainer(sides.train, sides.balancer, seed=seed, threads=task.threads, fast=task.fast, tune=tune)
-        after = np.bincount(trainer.balanced[1], minlength=len(task.stored.classes))
+        sides, trainer = _prepared(task.ground)
+        counts = trainer.counts
     except Exception as error:
         return dict.fromkeys(task.heads, _failure(error))
-    before = np.bincount(sides.train.labels, minlength=len(task.stored.classes))
     outcomes: dict[str, FoldScores | Failure] = {}
     for head in task.heads:
         try:
-            outcomes[head] = _predict(head, trainer, sides, task.fold, before, after)
+            outcomes[head] = _predict(head, trainer, sides, task.ground.fold, counts)
         except Exception as error:
             outcomes[head] = _failure(error)
     return outcomes
 
 
+@lru_cache(maxsize=1)
+def _prepared(ground: Ground) -> tuple[Sides, Trainer]:
+    """Both sides, and the trainer that shares what it does among heads; kept for the next task on the same ground."""
+    settings = ground.settings
+    seed = settings.seed + ground.fold.repeat
+    sides = _leaky_sides(ground, seed) if settings.protocol == "leaky" else _honest_sides(ground)
+    return sides, Trainer(
+        sides.train, sides.balancer, seed=seed, threads=ground.threads, fast=ground.fast, tune=settings.tune
+    )
+
+
 def _predict(
-    head: str, trainer: Trainer, sides: Sides, fold: Fold, before: np.ndarray, after: np.ndarray
+    head: str, trainer: Trainer, sides: Sides, fold: Fold, counts: tuple[np.ndarray, np.ndarray]
 ) -> FoldScores:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -138,26 +153,26 @@ def _predict(
     seconds = trainer.seconds[head] + time.perf_counter() - start
     return FoldScores(
         *(fold.repeat, fold.fold, sides.rows, sides.test.labels, predicted, scores.astype(np.float32), seconds),
-        *(before, after),
+        *counts,
     )
 
 
-def _honest_sides(task: Task) -> Sides:
+def _honest_sides(ground: Ground) -> Sides:
     """Scaling and reduction learned from the training rows alone."""
-    whole = task.stored.load()
-    train, test = whole.take(task.fold.train), whole.take(task.fold.test)
-    chain = prepare(train.vectors, task.settings)
-    return Sides(train.transform(chain), test.transform(chain), task.fold.test, BALANCERS[task.balance])
+    whole = ground.stored.load()
+    train, test = whole.take(ground.fold.train), whole.take(ground.fold.test)
+    chain = prepare(train.vectors, ground.settings)
+    return Sides(train.transform(chain), test.transform(chain), ground.fold.test, BALANCERS[ground.balance])
 
 
-def _leaky_sides(task: Task, seed: int) -> Sides:
+def _leaky_sides(ground: Ground, seed: int) -> Sides:
     """Everything is scaled and resampled before the split, as it must not be done."""
-    balancer, whole, settings = BALANCERS[task.balance], task.stored.load(), task.settings
+    balancer, whole, settings = BALANCERS[ground.balance], ground.stored.load(), ground.settings
     whole = whole.transform(prepare(np.asarray(whole.vectors), settings))
     vectors, labels = resample(balancer, whole, seed=seed)
     units = np.arange(len(labels))
     plan = plan_folds(labels, units, np.full(len(labels), ""), **fold_arguments(settings))
-    fold = plan[task.fold.repeat * settings.folds + task.fold.fold]
+    fold = plan[ground.fold.repeat * settings.folds + ground.fold.fold]
     mixed = Part(vectors, labels, units, whole.classes, whole.ordinal)
     rows = _original_rows(whole.vectors, vectors)
     return Sides(mixed.take(fold.train), mixed.take(fold.test), rows[fold.test], replace(balancer, sampler=""))

@@ -1,7 +1,7 @@
 """Who trains and who tests: groups, folds and near-duplicates."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -14,9 +14,9 @@ PROTOCOLS = ("cv", "split", "leaky")
 DRAWS = 50  # seeds tried until every class lies on both sides of every fold
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Fold:
-    """One division of the rows.
+    """One division of the rows; within one plan equal by its numbers.
 
     Attributes
     ----------
@@ -27,8 +27,8 @@ class Fold:
 
     repeat: int
     fold: int
-    train: np.ndarray
-    test: np.ndarray
+    train: np.ndarray = field(compare=False)
+    test: np.ndarray = field(compare=False)
 
 
 def union_groups(*columns: np.ndarray) -> np.ndarray:
@@ -148,6 +148,8 @@ def _official(labels: np.ndarray, groups: np.ndarray, split: np.ndarray, classes
     train = np.flatnonzero((split == "train") & ~np.isin(groups, groups[test]))
     if not len(train) or not len(test):
         got = "the data set has no official train and test parts"
+        if len(test) and "train" in split:
+            got = "every training image shares a patient or its content with the official test part"
         raise HeadError(got, "use --protocol cv")
     fold = Fold(0, 0, train, test)
     lacking = _missing(labels, fold)

@@ -12,7 +12,7 @@ import numpy as np
 from heads.balancing import BALANCERS
 from heads.cell import Cell, FoldScores
 from heads.classifiers import HEADS
-from heads.crossval import Failure, Task, fold_arguments, store
+from heads.crossval import Failure, Ground, Task, fold_arguments, store
 from heads.errors import HeadError
 from heads.folds import Fold, plan_folds
 from heads.keys import cell_key, describe
@@ -141,7 +141,8 @@ def run_cells(
     if not wanted:
         return
     jobs = jobs or available_cores()
-    plans = {cell.problem.fingerprint: _folds_of(cell) for cell in wanted}
+    one_each = {cell.problem.fingerprint: cell for cell in wanted}
+    plans = {fingerprint: _folds_of(cell) for fingerprint, cell in one_each.items()}
     with tempfile.TemporaryDirectory(prefix="headroom-") as folder:
         cells_of = _plan_tasks(wanted, plans, max(1, available_cores() // jobs), Path(folder))
         total, done = sum(len(task.heads) for task in cells_of), 0
@@ -153,7 +154,7 @@ def run_cells(
                 gathered[cell.key].append(outcomes[cell.head])
                 if len(gathered[cell.key]) == len(plans[cell.problem.fingerprint]):
                     yield _finish(cell, gathered.pop(cell.key), results)
-            progress(done, total, f"{cell.problem.dataset} {cell.problem.model} {task.balance}")
+            progress(done, total, f"{cell.problem.dataset} {cell.problem.model} {task.ground.balance}")
 
 
 def _folds_of(cell: PlannedCell) -> tuple[Fold, ...]:
@@ -170,17 +171,37 @@ def _folds_of(cell: PlannedCell) -> tuple[Fold, ...]:
 def _plan_tasks(
     wanted: Sequence[PlannedCell], plans: Mapping[str, Sequence[Fold]], threads: int, folder: Path
 ) -> dict[Task, list[PlannedCell]]:
-    """Cells that share problem and balancer as one task a fold, so that they share scaling and resampling."""
+    """One task a fold, balancer and family of heads, neighbours sharing their ground, the slowest family first."""
     stored = {cell.problem.fingerprint: cell.problem for cell in wanted}
     files = {fingerprint: store(problem, folder) for fingerprint, problem in stored.items()}
     tasks = {}
     for (fingerprint, balance), together in groupby(wanted, lambda cell: (cell.problem.fingerprint, cell.balance)):
-        cells = list(together)
-        heads = tuple(cell.head for cell in cells)
+        cells = {cell.head: cell for cell in together}
+        settings = next(iter(cells.values())).settings
         for fold in plans[fingerprint]:
-            task = Task(files[fingerprint], fold, balance, heads, cells[0].settings, threads, fast=has_intelex())
-            tasks[task] = cells
+            ground = Ground(files[fingerprint], fold, balance, settings, threads, fast=has_intelex())
+            for heads in plan_families(list(cells)):
+                tasks[Task(ground, heads)] = [cells[head] for head in heads]
     return tasks
+
+
+def plan_families(heads: Sequence[str]) -> list[tuple[str, ...]]:
+    """Divide heads into families that are fitted in one place because some are members of others.
+
+    Returns
+    -------
+    list of tuple of str
+        The slowest family first, so that none is left over at the end for one worker alone.
+
+    Examples
+    --------
+    >>> plan_families(["knn", "svm", "voting", "logreg", "xgboost"])
+    [('xgboost',), ('svm', 'voting', 'logreg'), ('knn',)]
+    """
+    shared = {member for head in heads for member in (head, *HEADS[head].members) if HEADS[head].members}
+    together = tuple(head for head in heads if head in shared)
+    families = [*filter(None, [together]), *((head,) for head in heads if head not in shared)]
+    return sorted(families, key=lambda family: -sum(HEADS[head].cost for head in family))
 
 
 def _finish(planned: PlannedCell, gathered: list[FoldScores | Failure], results: Results) -> dict[str, Any]:

@@ -23,7 +23,7 @@ DISTRIBUTIONS = {
     "xgboost": "xgboost",
     "heads": "keras",
 }
-_WORDS = ("name", "title", "note")
+_WITHOUT_EFFECT = ("name", "title", "note", "cost")
 
 
 def cell_key(problem: Problem, head: str, balance: str, settings: GridSettings) -> str:
@@ -49,7 +49,7 @@ def cell_key(problem: Problem, head: str, balance: str, settings: GridSettings) 
 def describe(head: str, balance: str, settings: GridSettings) -> dict[str, Any]:
     """Settings, parameters and library versions of a cell, ready for JSON."""
     records = {name: _parameters(HEADS[name], settings) for name in (head, *HEADS[head].members)}
-    balancer = {name: value for name, value in asdict(BALANCERS[balance]).items() if name not in _WORDS}
+    balancer = {name: value for name, value in asdict(BALANCERS[balance]).items() if name not in _WITHOUT_EFFECT}
     paths = [balancer["sampler"], *(record[path] for record in records.values() for path in ("build", "fast"))]
     modules = {"sklearn", *(path.partition(".")[0].partition(":")[0] for path in paths if path)}
     return {
@@ -62,7 +62,7 @@ def describe(head: str, balance: str, settings: GridSettings) -> dict[str, Any]:
 
 def _parameters(record: HeadRecord, settings: GridSettings) -> dict[str, Any]:
     """What of a head's record determines its scores."""
-    unread = _WORDS if settings.tune else (*_WORDS, "tune")
+    unread = _WITHOUT_EFFECT if settings.tune else (*_WITHOUT_EFFECT, "tune")
     return {name: value for name, value in asdict(record).items() if name not in unread}
 
 

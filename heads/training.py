@@ -58,11 +58,17 @@ class Trainer:
         return resample(self.balancer, self.part, seed=self.seed)
 
     @cached_property
+    def counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Images a class before and after resampling, each of shape (k,)."""
+        classes = len(self.part.classes)
+        return np.bincount(self.part.labels, minlength=classes), np.bincount(self.balanced[1], minlength=classes)
+
+    @cached_property
     def tilt(self) -> np.ndarray:
         """How much more frequent each class is in fitting than it is, shape (k,)."""
-        classes = len(self.part.classes)
-        before = np.bincount(self.part.labels, minlength=classes)
-        after = np.ones(classes) if self.balancer.weighted else np.bincount(self.balanced[1], minlength=classes)
+        before, after = self.counts
+        if self.balancer.weighted:
+            after = np.ones(len(before))
         return (after / after.sum()) / np.maximum(before / before.sum(), 1 / before.sum())
 
     @cached_property

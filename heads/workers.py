@@ -42,7 +42,7 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int) -> Iterator[tuple[Task, Outco
     HeadError
         Where a worker was ended from outside, as by the system when memory is short.
     """
-    threads = tasks[0].threads
+    threads = tasks[0].ground.threads
     environment = dict.fromkeys(THREAD_VARIABLES, str(threads))
     executor = ProcessPoolExecutor(
         min(jobs, len(tasks)), initializer=_start_worker, initargs=(threads,), env=environment

@@ -46,6 +46,7 @@ def fit(
 
     from heads.balancing import BALANCERS
     from heads.classifiers import HEADS
+    from heads.errors import HeadError
     from heads.grid import plan_cells, run_cells
     from heads.results import Results
     from heads.settings import GridSettings
@@ -65,10 +66,14 @@ def fit(
     outcomes = []
     with Results(cache / "results.db") as results, progress() as show:
         for name, embedding, files in planned:
-            cells = plan_cells(
-                [load_problem(name, embedding, files, views=augmented)], heads, balancers, settings, results
-            )
-            outcomes += list(run_cells(cells, results, jobs=jobs or cores(), progress=show))
+            try:
+                problem = load_problem(name, embedding, files, views=augmented)
+                cells = plan_cells([problem], heads, balancers, settings, results)
+                outcomes += run_cells(cells, results, jobs=jobs or cores(), progress=show)
+            except HeadError as error:
+                if len(planned) == 1:
+                    raise
+                say(f"left out: {name} {embedding}: {error.got}; {error.remedy}")
     seconds = time.perf_counter() - began
     if json:
         write_json({"cells": outcomes, "seconds": round(seconds, 3)})
@@ -78,5 +83,5 @@ def fit(
             say(f"failed: {row['dataset']} {row['model']} {row['head']} {row['balance']}: {row['reason']}")
     summary = ", ".join(f"{count} {status}" for status, count in counts.items())
     (say if json else typer.echo)(f"{len(outcomes)} cells: {summary} in {seconds:.1f} s; see them with: report")
-    if counts["failed"] == len(outcomes):
+    if counts["failed"] == len(outcomes):  # also where there are none, every problem having been left out
         stop("no cell could be fitted", "see the reasons above", COULD_NOT)

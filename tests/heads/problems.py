@@ -3,7 +3,7 @@
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from heads.crossval import Task, fit_task, store
+from heads.crossval import Ground, Task, fit_task, store
 from heads.folds import plan_folds
 from heads.problem import Problem
 from heads.settings import GridSettings
@@ -52,5 +52,5 @@ def fit(problem, heads, balance, folder, **settings):
     )
     stored = store(problem, folder)
     with threadpool_limits(1):
-        folds = [fit_task(Task(stored, fold, balance, tuple(heads), chosen)) for fold in plan]
+        folds = [fit_task(Task(Ground(stored, fold, balance, chosen), tuple(heads))) for fold in plan]
     return {head: [fold[head] for fold in folds] for head in heads}

@@ -59,6 +59,12 @@ def test_the_official_split_trains_on_nothing_that_is_tested():
     assert fold.test.tolist() == [4, 5]
 
 
+def test_an_official_split_of_repeated_images_is_refused_for_what_it_is():
+    split = np.array(["train", "train", "test", "test"])
+    with pytest.raises(HeadError, match="shares a patient or its content"):
+        plan_folds(np.array([0, 1, 0, 1]), np.array([0, 1, 0, 1]), split, protocol="split")
+
+
 @pytest.mark.parametrize(
     ("labels", "groups", "settings", "message"),
     [

@@ -176,6 +176,15 @@ class TestWrongUse:
         assert done.code == 1
         assert "official train and test parts" in done.error[0]
 
+    def test_one_set_that_cannot_be_divided_does_not_stop_the_others(self, embedded, extract, fit, tmp_path):
+        for part, ending in (("train", "png"), ("test", "jpg")):
+            folder_set(tmp_path / "divided" / part, {"many": 14, "few": 8}, ending)
+        assert extract("divided").code == 0
+        done = fit("--protocol", "split")
+        assert done.code == 0
+        assert {cell["dataset"] for cell in done.json["cells"]} == {"divided"}
+        assert any("left out: scans fake: the data set has no official" in line for line in done.stderr.splitlines())
+
     def test_more_folds_than_the_smallest_class_has_images(self, embedded, fit):
         done = fit("--folds", "20")
         assert done.code == 1
