@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 
 import threadpoolctl
-from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky import ProcessPoolExecutor, process_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from heads.cell import FoldScores
@@ -62,6 +63,7 @@ def _start_worker(threads: int) -> None:
     """End with the parent, leave Ctrl-C to it, keep third parties' warnings off the terminal, bound threads."""
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize  # the models of a fold are no leak to restart a worker for
     warnings.simplefilter("ignore")
     threadpoolctl.threadpool_limits(threads)
 

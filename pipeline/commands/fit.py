@@ -1,6 +1,6 @@
 """``headroom fit``: embeddings to out-of-fold predictions."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -63,7 +63,7 @@ def fit(
     planned = plan_problems(stored, dataset or (), model or ())
     settings = GridSettings(folds, repeats, protocol, seed, reduce, tune)
     augmented = any(BALANCERS[name].views for name in balancers)
-    outcomes = []
+    outcomes: list[dict[str, Any]] = []
     with Results(cache / "results.db") as results, progress() as show:
         for name, embedding, files in planned:
             try:
