@@ -14,7 +14,7 @@ import numpy as np
 from machine import machine, versions, write_csv
 
 from features.catalogue import DATASETS, load_dataset
-from features.engine_openvino import reduced_precision
+from features.engine_openvino import reduced_precisions
 from features.engines import ENGINES, PROBE_LIMIT
 from features.imageset import ImageSet
 from features.networks import NetworkOptions, plan_networks
@@ -65,7 +65,11 @@ def _compare(images: ImageSet, model: str, weights: str, heads: list[str]) -> li
         "error_worst": round(float(errors.max()), 5),
         "within_probe_limit": bool(errors.max() <= PROBE_LIMIT),
     }
-    where = {"native": reduced_precision() or "none", "machine": machine(), "versions": versions("openvino", "keras")}
+    where = {
+        "native": " ".join(reduced_precisions()) or "none",
+        "machine": machine(),
+        "versions": versions("openvino", "keras"),
+    }
     return [
         about
         | {"head": head}

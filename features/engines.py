@@ -34,8 +34,8 @@ class EngineRecord:
     ----------
     name : str
     module : str
-        Module with ``load(network, precision, batch, folder) -> Engine``, ``reduced_precision() -> str | None`` and
-        ``devices() -> list of environment variables``, one item a device.
+        Module with ``load(network, precision, batch, folder) -> Engine``, ``reduced_precisions() -> tuple of str``
+        and ``devices() -> list of environment variables``, one item a device.
     batch : int
         Images a batch.
     """
@@ -48,9 +48,9 @@ class EngineRecord:
         """Load a network at one precision; ``folder`` keeps what a later run can use again."""
         return importlib.import_module(self.module).load(network, precision, self.batch, folder)
 
-    def reduced_precision(self) -> str | None:
-        """Return the reduced precision that this machine computes natively, if any."""
-        return importlib.import_module(self.module).reduced_precision()
+    def reduced_precisions(self) -> tuple[str, ...]:
+        """Return the reduced precisions that this machine computes natively, the preferred one first."""
+        return importlib.import_module(self.module).reduced_precisions()
 
     def devices(self) -> list[dict[str, str]]:
         """Return what a process must find in its environment to run on one device; one item a device."""
@@ -113,25 +113,27 @@ def load_probed(
     Returns
     -------
     Probed
-        Its error is the largest relative difference of one image's vector from float32; None for float32 asked for.
+        Its error is the largest relative difference of one image's vector from float32; None for float32.
 
     Raises
     ------
     FeatureError
         A reduced precision was asked for by name and differs from float32 by more than 2 %.
     """
-    reduced = record.reduced_precision() if asked == "auto" else asked
-    if reduced not in REDUCED:
+    candidates = [name for name in (record.reduced_precisions() if asked == "auto" else (asked,)) if name in REDUCED]
+    if not candidates:
         return Probed(record.load(network, "float32", folder), "float32", None)
     batch = probe()
     exact = record.load(network, "float32", folder)
-    fast = record.load(network, reduced, folder)
-    error = relative_error(fast.start(batch)(), exact.start(batch)())
-    if error <= PROBE_LIMIT:
-        return Probed(fast, reduced, error)
+    vectors = exact.start(batch)()
+    for precision in candidates:
+        fast = record.load(network, precision, folder)
+        error = relative_error(fast.start(batch)(), vectors)
+        if error <= PROBE_LIMIT:
+            return Probed(fast, precision, error)
     if asked == "auto":
-        return Probed(exact, "float32", error)
-    got = f"{reduced} vectors of {network.model} differ from float32 by {error:.1%} (limit {PROBE_LIMIT:.0%})"
+        return Probed(exact, "float32", None)
+    got = f"{asked} vectors of {network.model} differ from float32 by {error:.1%} (limit {PROBE_LIMIT:.0%})"
     raise FeatureError(got, "use --precision auto or float32")
 
 

@@ -20,6 +20,8 @@ OTHER_BACKBONE = Backbone("fake-wide", "FakeWide", 2 * SIZE, "none", DIM, 0, "fa
 loaded: list[tuple[str, str]] = []
 batches = 0
 
+ERRORS = {"float32": 1.0, "bfloat16": 1.005, "float16": 1.0005}
+
 
 class FakeEngine:
     """Sums of pixels, so that a row never depends on the other rows of its batch."""
@@ -58,7 +60,7 @@ class FakeEngine:
             values.min(axis=(1, 2, 3)) * values.shape[1] ** 2,
         ]
         vectors = (np.stack(columns, axis=1) / values.shape[1] ** 2).astype(np.float32) + self._offset
-        return vectors * np.float32(1.005) if self._precision != "float32" else vectors
+        return vectors * np.float32(ERRORS[self._precision])
 
 
 def load(network: Network, precision: str, batch: int, folder: Path) -> FakeEngine:
@@ -66,9 +68,9 @@ def load(network: Network, precision: str, batch: int, folder: Path) -> FakeEngi
     return FakeEngine(network, precision)
 
 
-def reduced_precision() -> str | None:
+def reduced_precisions() -> tuple[str, ...]:
     """Return what the machine is to have."""
-    return os.environ.get("FAKE_ENGINE_REDUCED") or None
+    return tuple(os.environ.get("FAKE_ENGINE_REDUCED", "").split())
 
 
 def devices() -> list[dict[str, str]]:

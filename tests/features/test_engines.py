@@ -57,9 +57,15 @@ class TestProbe:
         monkeypatch.setattr("features.engines.PROBE_LIMIT", 0.001)
         monkeypatch.setenv("FAKE_ENGINE_REDUCED", "bfloat16")
         probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
-        assert (probed.precision, probed.error) == ("float32", pytest.approx(0.005, rel=0.01))
-        with pytest.raises(FeatureError, match="differ from float32"):
-            load_probed(record, NETWORK, "float16", tmp_path, lambda: batch)
+        assert (probed.precision, probed.error) == ("float32", None)
+        with pytest.raises(FeatureError, match=r"bfloat16 vectors of fake differ from float32 by 0\.5%"):
+            load_probed(record, NETWORK, "bfloat16", tmp_path, lambda: batch)
+
+    def test_the_more_exact_where_the_faster_is_beyond_the_limit(self, record, tmp_path, batch, monkeypatch):
+        monkeypatch.setattr("features.engines.PROBE_LIMIT", 0.001)
+        monkeypatch.setenv("FAKE_ENGINE_REDUCED", "bfloat16 float16")
+        probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
+        assert (probed.precision, probed.error) == ("float16", pytest.approx(0.0005, rel=0.01))
 
 
 class TestRelativeError:
