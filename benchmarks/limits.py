@@ -27,7 +27,7 @@ from features.engines import choose_engine
 from features.extraction import extract
 from features.imageset import IMAGE_SUFFIXES, ImageSet
 from features.networks import NetworkOptions, plan_networks
-from features.streaming import stream
+from features.streaming import Stream
 from features.views import Frame
 from pipeline.options import cores
 
@@ -83,12 +83,14 @@ def _parts(asked: argparse.Namespace) -> tuple[dict[str, Callable[[], object]], 
         precisions = [run.recipe.precision for run in extract(images, networks, how, Path(cache))]
     paths = [images.root / name for name in images.ids]
     frames = sorted({Frame(network.size) for network in networks})
-    batch = next(stream([paths[: record.batch]], frames, record.batch, cores())).pixels
+    with Stream([paths[: record.batch]], frames, record.batch, cores()) as decoded:
+        batch = next(iter(decoded)).pixels
     loaded = [record.load(network, name, engines) for network, name in zip(networks, precisions, strict=True)]
 
     def decode() -> None:
-        for _ in stream([paths], frames, record.batch, cores()):
-            pass
+        with Stream([paths], frames, record.batch, cores()) as decoded:
+            for batch in decoded:
+                decoded.reuse(batch)
 
     def forward() -> None:
         for network, engine in zip(networks, loaded, strict=True):

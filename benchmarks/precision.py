@@ -18,7 +18,7 @@ from features.engine_openvino import reduced_precisions
 from features.engines import ENGINES, PROBE_LIMIT
 from features.imageset import ImageSet
 from features.networks import NetworkOptions, plan_networks
-from features.streaming import stream
+from features.streaming import Stream
 from features.views import Frame
 from heads.comparing import COMPARED
 from heads.folds import union_groups
@@ -86,9 +86,10 @@ def _embed(images: ImageSet, model: str, weights: str, precision: str, place: Pa
     engine = record.load(network, precision, place)
     paths = [images.root / name for name in images.ids]
     vectors, hashes = [], []
-    for batch in stream([paths], [frame], record.batch, threads=2):
-        vectors.append(engine.start(batch.pixels[frame])()[: len(batch.hashes)])
-        hashes += batch.hashes
+    with Stream([paths], [frame], record.batch, threads=2) as decoded:
+        for batch in decoded:
+            vectors.append(engine.start(batch.pixels[frame])()[: len(batch.hashes)])
+            hashes += batch.hashes
     return np.concatenate(vectors), np.array(hashes)
 
 

@@ -5,7 +5,6 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from features.engines import Engine, EngineRecord, Pending, load_probed
 from features.errors import FeatureError
 from features.imageset import ImageSet
 from features.run import BlockPlan, Run
-from features.streaming import Batch, Pixels, stream
+from features.streaming import Batch, Stream
 from features.views import Frame
 
 Progress = Callable[[int, int, str], None]
@@ -65,25 +64,26 @@ def compute(runs: list[Run], images: ImageSet, how: Computing, progress: Progres
     """
     first, *others = how.engine.devices()
     os.environ.update(first)
-    engines = _load_all(runs, images, how)
     missing = [block for block in runs[0].blocks if any(run.lacks(block) for run in runs)]
     total = sum(len(block.rows) for block in runs[0].blocks)
-    began, before = time.perf_counter(), total - sum(len(block.rows) for block in missing)
-    lacking = [[block for block in missing if run.lacks(block)] for run in runs]
-    helpers = _start_helpers(runs, missing, images, how, others)
-    try:
-        done = before
-        for block in _on_one_device(runs, engines, missing[:: len(others) + 1], images, how):
-            done += block
-            progress(done, total, images.name)
-        while any(helper.is_alive() for helper in helpers):
-            left = sum(len(block.rows) for block in missing if any(run.lacks(block) for run in runs))
-            progress(total - left, total, images.name)
-            time.sleep(POLL_SECONDS)
-    finally:
-        for helper in helpers:
-            helper.terminate()
-            helper.join()
+    mine = missing[:: len(others) + 1]
+    with _decoded(runs, mine, images, how) as decoded:  # decoding has begun when the networks are loaded
+        engines = _load_all(runs, images, how)
+        began, done = time.perf_counter(), total - sum(len(block.rows) for block in missing)
+        lacking = [[block for block in missing if run.lacks(block)] for run in runs]
+        helpers = _start_helpers(runs, missing, images, how, others)
+        try:
+            for count in _on_one_device(runs, engines, mine, decoded):
+                done += count
+                progress(done, total, images.name)
+            while any(helper.is_alive() for helper in helpers):
+                left = sum(len(block.rows) for block in missing if any(run.lacks(block) for run in runs))
+                progress(total - left, total, images.name)
+                time.sleep(POLL_SECONDS)
+        finally:
+            for helper in helpers:
+                helper.terminate()
+                helper.join()
     if any(run.lacks(block) for run in runs for block in missing):
         got = "a process that used another GPU ended before its blocks were finished"
         raise FeatureError(got, "run again: finished blocks are kept; or set CUDA_VISIBLE_DEVICES to one GPU")
@@ -127,8 +127,7 @@ def _probe(run: Run, images: ImageSet, how: Computing) -> np.ndarray:
     stride = max(len(work) // PROBE_IMAGES, 1)
     spread = ([images.root / images.ids[row] for row in work[first::stride]] for first in range(stride))
     readable: list[np.ndarray] = []
-    batches = stream(spread, [frame], PROBE_IMAGES, how.threads)
-    with closing(batches):
+    with Stream(spread, [frame], PROBE_IMAGES, how.threads) as batches:
         for batch in batches:
             readable += [batch.pixels[frame][row] for row, reason in enumerate(batch.reasons) if not reason]
             if len(readable) >= PROBE_IMAGES:
@@ -139,48 +138,51 @@ def _probe(run: Run, images: ImageSet, how: Computing) -> np.ndarray:
     return np.stack([readable[row % len(readable)] for row in range(how.engine.batch)])
 
 
+def _decoded(runs: Sequence[Run], blocks: Sequence[BlockPlan], images: ImageSet, how: Computing) -> Stream:
+    """Begin to decode blocks for every network."""
+    paths = ([images.root / images.ids[row] for row in block.rows] for block in blocks)
+    return Stream(paths, sorted({run.frame for run in runs}), how.engine.batch, how.threads)
+
+
 def _on_one_device(
-    runs: Sequence[Run], engines: Sequence[Engine], blocks: Sequence[BlockPlan], images: ImageSet, how: Computing
+    runs: Sequence[Run], engines: Sequence[Engine], blocks: Sequence[BlockPlan], decoded: Stream
 ) -> Iterator[int]:
     """Compute blocks one after the other; gives the number of images after each batch."""
-    paths = ([images.root / images.ids[row] for row in block.rows] for block in blocks)
-    frames = sorted({run.frame for run in runs})
-    used: list[Pixels] = []
-    batches = _embedded(stream(paths, frames, how.engine.batch, how.threads, used), runs, engines, used)
+    batches = _embedded(decoded, runs, engines)
     for block in blocks:
         hashes: list[str] = []
         reasons: list[str] = []
         parts: list[list[np.ndarray]] = [[] for _ in runs]
         while len(hashes) < len(block.rows):
-            decoded, vectors = next(batches)
+            batch, vectors = next(batches)
             for part, values in zip(parts, vectors, strict=True):
-                part.append(values[: len(decoded.hashes)])
-            hashes += decoded.hashes
-            reasons += decoded.reasons
-            yield len(decoded.hashes)
+                part.append(values[: len(batch.hashes)])
+            hashes += batch.hashes
+            reasons += batch.reasons
+            yield len(batch.hashes)
         for run, part in zip(runs, parts, strict=True):
             if run.lacks(block):
                 _save(run, block, np.concatenate(part), hashes, reasons)
 
 
 def _embedded(
-    batches: Iterator[Batch], runs: Sequence[Run], engines: Sequence[Engine], used: list[Pixels]
+    decoded: Stream, runs: Sequence[Run], engines: Sequence[Engine]
 ) -> Iterator[tuple[Batch, list[np.ndarray]]]:
-    """Embed batches with every network, one batch ahead of what is given out; their pixels go to ``used``."""
+    """Embed batches with every network, one batch ahead of what is given out."""
     pending: deque[tuple[Batch, list[Pending]]] = deque()
-    for batch in batches:
+    for batch in decoded:
         started = [engine.start(batch.pixels[run.frame]) for run, engine in zip(runs, engines, strict=True)]
         pending.append((batch, started))
         if len(pending) > 1:
-            yield _waited(*pending.popleft(), used)
+            yield _waited(*pending.popleft(), decoded)
     while pending:
-        yield _waited(*pending.popleft(), used)
+        yield _waited(*pending.popleft(), decoded)
 
 
-def _waited(batch: Batch, started: list[Pending], used: list[Pixels]) -> tuple[Batch, list[np.ndarray]]:
-    """Wait for the vectors of one batch."""
+def _waited(batch: Batch, started: list[Pending], decoded: Stream) -> tuple[Batch, list[np.ndarray]]:
+    """Wait for the vectors of one batch; then its pixels are free."""
     vectors = [wait() for wait in started]
-    used.append(batch.pixels)
+    decoded.reuse(batch)
     return batch, vectors
 
 
@@ -211,7 +213,7 @@ def _help(
 ) -> None:
     """Compute blocks on another device, in a process of its own."""
     os.environ.update(device)
-    engines = [how.engine.load(run.network, run.recipe.precision, how.engines) for run in runs]
-    with quiet_pillow():
-        for _ in _on_one_device(runs, engines, blocks, images, how):
+    with quiet_pillow(), _decoded(runs, blocks, images, how) as decoded:
+        engines = [how.engine.load(run.network, run.recipe.precision, how.engines) for run in runs]
+        for _ in _on_one_device(runs, engines, blocks, decoded):
             pass

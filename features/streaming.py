@@ -1,10 +1,11 @@
 """Decode images on threads, a bounded number of batches ahead of the engine."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -34,14 +35,11 @@ class Batch:
     reasons: list[str]
 
 
-def stream(
-    blocks: Iterable[Sequence[Path]],
-    frames: Sequence[Frame],
-    batch: int,
-    threads: int,
-    used: list[Pixels] | None = None,
-) -> Generator[Batch]:
-    """Decode images in order, in batches of one fixed shape that never cross from one block to the next.
+class Stream:
+    """Images decoded in order, in batches of one fixed shape that never cross from one block to the next.
+
+    Decoding begins at once, and goes on until a bounded number of batches is ready. A context manager: leaving it ends
+    the threads.
 
     Parameters
     ----------
@@ -50,42 +48,52 @@ def stream(
         Every image is decoded once for all of them.
     batch : int
     threads : int
-    used : list of dict of Frame to ndarray, optional
-        Pixels of batches that the caller has done with; they are taken from here and filled again, so that memory
-        stays the same however long the stream is.
 
     Yields
     ------
     Batch
         The last one of a block may be padded; its lists are as long as the images left.
     """
-    groups = (block[start : start + batch] for block in blocks for start in range(0, len(block), batch))
-    ahead: deque[tuple[Pixels, list[Future[tuple[str, str]]]]] = deque()
-    with ThreadPoolExecutor(threads, "decode") as workers:
-        try:
-            for paths in groups:
-                pixels = used.pop() if used else _black(frames, batch)
-                tasks = [workers.submit(_decode_into, path, row, pixels) for row, path in enumerate(paths)]
-                ahead.append((pixels, tasks))
-                if len(ahead) == BATCHES_AHEAD:
-                    yield _gathered(*ahead.popleft())
-            while ahead:
-                yield _gathered(*ahead.popleft())
-        finally:
-            for _, tasks in ahead:
-                for task in tasks:
-                    task.cancel()
 
+    def __init__(self, blocks: Iterable[Sequence[Path]], frames: Sequence[Frame], batch: int, threads: int) -> None:
+        self._groups = (block[start : start + batch] for block in blocks for start in range(0, len(block), batch))
+        self._frames, self._batch = frames, batch
+        self._ahead: deque[tuple[Pixels, list[Future[tuple[str, str]]]]] = deque()
+        self._used: list[Pixels] = []
+        self._workers = ThreadPoolExecutor(threads, "decode")
+        for _ in range(BATCHES_AHEAD):
+            self._begin()
 
-def _black(frames: Sequence[Frame], batch: int) -> Pixels:
-    """Return arrays for one batch."""
-    return {frame: np.zeros((batch, frame.size, frame.size, 3), np.uint8) for frame in frames}
+    def __iter__(self) -> Iterator[Batch]:
+        """Give the batches once."""
+        while self._ahead:
+            pixels, tasks = self._ahead.popleft()
+            results = [task.result() for task in tasks]
+            self._begin()
+            yield Batch(pixels, [digest for digest, _ in results], [reason for _, reason in results])
 
+    def reuse(self, batch: Batch) -> None:
+        """Fill the pixels of a batch again that is done with, so that memory stays the same however many follow."""
+        self._used.append(batch.pixels)
 
-def _gathered(pixels: Pixels, tasks: list[Future[tuple[str, str]]]) -> Batch:
-    """Wait for the images of one batch."""
-    results = [task.result() for task in tasks]
-    return Batch(pixels, [digest for digest, _ in results], [reason for _, reason in results])
+    def _begin(self) -> None:
+        """Begin the next batch, if there is one."""
+        paths = next(self._groups, None)
+        if paths is None:
+            return
+        pixels = self._used.pop() if self._used else self._black()
+        tasks = [self._workers.submit(_decode_into, path, row, pixels) for row, path in enumerate(paths)]
+        self._ahead.append((pixels, tasks))
+
+    def _black(self) -> Pixels:
+        """Return arrays for one batch."""
+        return {frame: np.zeros((self._batch, frame.size, frame.size, 3), np.uint8) for frame in self._frames}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._workers.shutdown(cancel_futures=True)
 
 
 def _decode_into(path: Path, row: int, pixels: Pixels) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from features.decoding import decode
-from features.streaming import stream
+from features.streaming import Stream
 from features.views import Frame
 from tests.pictures import write_picture
 
@@ -20,6 +20,11 @@ def paths(tmp_path):
     return made
 
 
+def batches_of(*arguments):
+    with Stream(*arguments) as batches:
+        return list(batches)
+
+
 def flat(batches, size):
     return np.concatenate([batch.pixels[Frame(size)][: len(batch.hashes)] for batch in batches])
 
@@ -27,7 +32,7 @@ def flat(batches, size):
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("size", [8, 16])
 def test_images_come_in_order(paths, threads, size):
-    batches = list(stream([paths], [Frame(8), Frame(16)], 4, threads))
+    batches = batches_of([paths], [Frame(8), Frame(16)], 4, threads)
     assert [len(batch.hashes) for batch in batches] == [4, 4, 3]
     assert {batch.pixels[Frame(size)].shape for batch in batches} == {(4, size, size, 3)}
     for row, path in enumerate(paths):
@@ -37,7 +42,7 @@ def test_images_come_in_order(paths, threads, size):
 
 
 def test_bad_image_is_black_with_a_reason(paths):
-    batch = list(stream([paths], [Frame(8)], 4, 2))[1]
+    batch = batches_of([paths], [Frame(8)], 4, 2)[1]
     assert batch.reasons[0]
     assert batch.hashes[0] == ""
     assert not batch.pixels[Frame(8)][0].any()
@@ -45,12 +50,12 @@ def test_bad_image_is_black_with_a_reason(paths):
 
 
 def test_batches_never_cross_blocks(paths):
-    batches = list(stream([paths[:5], paths[5:]], [Frame(8)], 4, 2))
+    batches = batches_of([paths[:5], paths[5:]], [Frame(8)], 4, 2)
     assert [len(batch.hashes) for batch in batches] == [4, 1, 4, 2]
 
 
 def test_nothing_to_do():
-    assert list(stream([], [Frame(8)], 4, 2)) == []
+    assert batches_of([], [Frame(8)], 4, 2) == []
 
 
 def test_no_more_than_a_few_batches_are_decoded_ahead(paths, monkeypatch):
@@ -61,17 +66,39 @@ def test_no_more_than_a_few_batches_are_decoded_ahead(paths, monkeypatch):
         return decode(path, sizes)
 
     monkeypatch.setattr("features.streaming.decode", counted)
-    batches = stream([paths * 30], [Frame(8)], 4, 2)
-    next(batches)
-    assert len(begun) <= 4 * 8
-    batches.close()
+    with Stream([paths * 30], [Frame(8)], 4, 2) as batches:
+        next(iter(batches))
+        assert len(begun) <= 4 * 8
 
 
 def test_consumer_that_stops_early_leaves_no_thread(paths):
     import threading
 
     before = threading.active_count()
-    batches = stream([paths * 30], [Frame(8)], 4, 2)
-    next(batches)
-    batches.close()
+    with Stream([paths * 30], [Frame(8)], 4, 2) as batches:
+        next(iter(batches))
     assert threading.active_count() == before
+
+
+def test_pixels_given_back_are_filled_again_and_a_bad_image_is_black_in_them(paths):
+    seen, bad = set(), 0
+    with Stream([paths * 30], [Frame(8)], 4, 2) as batches:
+        for batch in batches:
+            pixels = batch.pixels[Frame(8)]
+            seen.add(id(pixels))
+            for row, (digest, reason) in enumerate(zip(batch.hashes, batch.reasons, strict=True)):
+                assert bool(reason) == (not digest)
+                assert not (reason and pixels[row].any())
+                bad += bool(reason)
+            batches.reuse(batch)
+    assert bad == 30
+    assert len(seen) <= 5
+
+
+def test_decoding_begins_at_once(paths, monkeypatch):
+    import threading
+
+    begun = threading.Event()
+    monkeypatch.setattr("features.streaming.decode", lambda path, sizes: begun.set() or decode(path, sizes))
+    with Stream([paths], [Frame(8)], 4, 1):
+        assert begun.wait(10)
