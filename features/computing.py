@@ -22,7 +22,6 @@ from features.views import Frame
 
 Progress = Callable[[int, int, str], None]
 POLL_SECONDS = 0.5
-PROBE_IMAGES = 16
 
 
 @dataclass(frozen=True)
@@ -123,19 +122,19 @@ def _load(run: Run, images: ImageSet, how: Computing) -> Engine:
 
 def _probe(run: Run, images: ImageSet, how: Computing) -> np.ndarray:
     """Decode one batch of readable images, spread over the set."""
-    work, frame = run.plan.work, Frame(run.network.size)
-    stride = max(len(work) // PROBE_IMAGES, 1)
+    work, frame, count = run.plan.work, Frame(run.network.size), how.engine.probe
+    stride = max(len(work) // count, 1)
     spread = ([images.root / images.ids[row] for row in work[first::stride]] for first in range(stride))
     readable: list[np.ndarray] = []
-    with Stream(spread, [frame], PROBE_IMAGES, how.threads) as batches:
+    with Stream(spread, [frame], count, how.threads) as batches:
         for batch in batches:
             readable += [batch.pixels[frame][row] for row, reason in enumerate(batch.reasons) if not reason]
-            if len(readable) >= PROBE_IMAGES:
+            if len(readable) >= count:
                 break
     if not readable:
         got = f"none of the {len(work):,} images in {images.root} could be read"
         raise FeatureError(got, "check the folder and the formats of its images")
-    return np.stack([readable[row % len(readable)] for row in range(how.engine.batch)])
+    return np.stack([readable[row % len(readable)] for row in range(count)])
 
 
 def _decoded(runs: Sequence[Run], blocks: Sequence[BlockPlan], images: ImageSet, how: Computing) -> Stream:

@@ -36,13 +36,14 @@ class EngineRecord:
     module : str
         Module with ``load(network, precision, batch, folder) -> Engine``, ``reduced_precisions() -> tuple of str``
         and ``devices() -> list of environment variables``, one item a device.
-    batch : int
-        Images a batch.
+    batch, probe : int
+        Images a batch, and in the one of a probe: as many where another shape would be compiled anew.
     """
 
     name: str
     module: str
     batch: int
+    probe: int = 16
 
     def load(self, network: Network, precision: str, folder: Path) -> Engine:
         """Load a network at one precision; ``folder`` keeps what a later run can use again."""
@@ -66,7 +67,7 @@ ENGINES: dict[str, EngineRecord] = {
     row.name: row
     for row in (
         EngineRecord("openvino", "features.engine_openvino", _cpu_batch()),
-        EngineRecord("keras", "features.engine_keras", 128),
+        EngineRecord("keras", "features.engine_keras", 128, probe=128),
     )
 }
 

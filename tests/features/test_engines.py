@@ -18,6 +18,7 @@ NETWORK = Network("fake", 16, "none", "avg", Weights("random", None, "random-0")
 def test_every_record(record):
     assert ENGINES[record.name] is record
     assert record.batch > 0
+    assert record.probe > 0
     assert importlib.util.find_spec(record.module) is not None
 
 
