@@ -1,6 +1,7 @@
 """Worker processes: they alone import scikit-learn-intelex, which cannot share a process with OpenVINO."""
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -8,6 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
+from pathlib import Path
 
 import threadpoolctl
 from joblib.externals.loky import ProcessPoolExecutor, process_executor
@@ -43,11 +45,10 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int) -> Iterator[tuple[Task, Outco
     HeadError
         Where a worker was ended from outside, as by the system when memory is short.
     """
-    threads = tasks[0].ground.threads
-    environment = dict.fromkeys(THREAD_VARIABLES, str(threads))
-    executor = ProcessPoolExecutor(
-        min(jobs, len(tasks)), initializer=_start_worker, initargs=(threads,), env=environment
-    )
+    ground = tasks[0].ground
+    environment = dict.fromkeys(THREAD_VARIABLES, str(ground.threads))
+    start = (ground.threads, ground.stored.vectors.parent)
+    executor = ProcessPoolExecutor(min(jobs, len(tasks)), initializer=_start_worker, initargs=start, env=environment)
     try:
         waiting = {executor.submit(fit_task, task): task for task in tasks}
         for future in as_completed(waiting):
@@ -59,19 +60,20 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int) -> Iterator[tuple[Task, Outco
         executor.shutdown(wait=True, kill_workers=True)
 
 
-def _start_worker(threads: int) -> None:
+def _start_worker(threads: int, folder: Path) -> None:
     """End with the parent, leave Ctrl-C to it, keep third parties' warnings off the terminal, bound threads."""
-    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_follow, args=(os.getppid(), folder), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize  # the models of a fold are no leak to restart a worker for
     warnings.simplefilter("ignore")
     threadpoolctl.threadpool_limits(threads)
 
 
-def _follow(parent: int) -> None:
-    """Leave no worker behind a parent that was killed."""
+def _follow(parent: int, folder: Path) -> None:
+    """Leave neither a worker nor the mapped files behind a parent that was killed."""
     while os.getppid() == parent:
         time.sleep(1)
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 

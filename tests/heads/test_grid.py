@@ -173,7 +173,8 @@ with Results(sys.argv[1]) as results:
 def test_a_killed_grid_keeps_its_finished_cells(tmp_path, ending):
     path = tmp_path / "results.db"
     command = [sys.executable, "-c", SCRIPT, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as killed:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as killed:
         assert killed.stdout.readline().strip() == b"fitted"
         os.kill(killed.pid, ending)
     with Results(path) as results:
@@ -182,3 +183,4 @@ def test_a_killed_grid_keeps_its_finished_cells(tmp_path, ending):
     assert kept >= 1
     assert again.count("reused") == kept
     assert again.count("fitted") == 6 - kept
+    assert not list(tmp_path.glob("headroom-*"))  # the mapped vectors are gone with their readers
