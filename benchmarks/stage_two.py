@@ -63,24 +63,24 @@ def main() -> None:
     options = _options()
     stored, _ = stored_embeddings(options.cache)
     problem = load_problem(*plan_problems(stored, [options.dataset], [options.model])[0])
-    balancers = options.balance or list(SAMPLERS)
+    balancers, heads = options.balance or list(SAMPLERS), options.head or list(HEADS)
     half = len(balancers) // 2
     plain, walls = {}, {"plain": 0.0, "headroom": 0.0}
     for balance in balancers[:half]:
-        plain[balance], seconds = _timed(_plain, problem, balance)
+        plain[balance], seconds = _timed(_plain, problem, heads, balance)
         walls["plain"] += seconds
-    headroom, walls["headroom"] = _timed(_headroom, problem, balancers)
+    headroom, walls["headroom"] = _timed(_headroom, problem, heads, balancers)
     for balance in balancers[half:]:
-        plain[balance], seconds = _timed(_plain, problem, balance)
+        plain[balance], seconds = _timed(_plain, problem, heads, balance)
         walls["plain"] += seconds
     rows = [
         _row(balance, head, plain[balance][head], headroom[balance, head], problem)
         for balance in balancers
-        for head in HEADS
+        for head in heads
     ]
     largest = max(abs(row["accuracy_plain"] - row["accuracy_headroom"]) for row in rows)
     whole = (Measured(math.nan, walls[name]) for name in ("plain", "headroom"))
-    print("wrote", write_csv("stage_two", [*rows, _row("all", "wall time", *whole, problem)]))
+    print("wrote", write_csv(options.output, [*rows, _row("all", "wall time", *whole, problem)]))
     print(
         f"plain {walls['plain']:.1f} s, headroom {walls['headroom']:.1f} s: {walls['plain'] / walls['headroom']:.2f} x"
     )
@@ -99,15 +99,15 @@ def _timed(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     start = time.perf_counter()
     result = work(*arguments)
     seconds = time.perf_counter() - start
-    print(work.__name__.strip("_"), *arguments[1:], f"{seconds:.1f} s", flush=True)
+    print(work.__name__.strip("_"), arguments[-1], f"{seconds:.1f} s", flush=True)
     return result, seconds
 
 
-def _plain(problem: Problem, balance: str) -> dict[str, Measured]:
+def _plain(problem: Problem, heads: list[str], balance: str) -> dict[str, Measured]:
     """The plain loop, head by head."""
     folds = plan_folds(problem.labels, problem.groups, problem.split)
     measured = {}
-    for head, build in HEADS.items():
+    for head in heads:
         start, hits = time.perf_counter(), []
         for fold in folds:
             scaler, sampler = StandardScaler(), SAMPLERS[balance]()
@@ -115,16 +115,16 @@ def _plain(problem: Problem, balance: str) -> dict[str, Measured]:
             if sampler is not None:
                 with threadpool_limits(1):
                     vectors, labels = sampler.fit_resample(vectors, labels)
-            predicted = build().fit(vectors, labels).predict(scaler.transform(problem.vectors[fold.test]))
+            predicted = HEADS[head]().fit(vectors, labels).predict(scaler.transform(problem.vectors[fold.test]))
             hits.append(np.mean(predicted == problem.labels[fold.test]))
         measured[head] = Measured(float(np.mean(hits)), time.perf_counter() - start)
     return measured
 
 
-def _headroom(problem: Problem, balancers: list[str]) -> dict[tuple[str, str], Measured]:
+def _headroom(problem: Problem, heads: list[str], balancers: list[str]) -> dict[tuple[str, str], Measured]:
     """The grid, into a results database of its own."""
     with tempfile.TemporaryDirectory() as folder, Results(Path(folder) / "results.db") as results:
-        planned = plan_cells([problem], list(HEADS), balancers, GridSettings(), results)
+        planned = plan_cells([problem], heads, balancers, GridSettings(), results)
         list(run_cells(planned, results))
         return {(cell.balance, cell.head): Measured(_accuracy(cell), cell.seconds) for cell in results.cells()}
 
@@ -153,6 +153,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--dataset", default="aptos")
     parser.add_argument("--model", default="mobilenet-0.75")
+    parser.add_argument("--output", default="stage_two")
+    parser.add_argument("--head", action="append", choices=list(HEADS), help="only these; default: all eight")
     parser.add_argument("--balance", action="append", choices=list(SAMPLERS), help="only these; default: all four")
     return parser.parse_args()
 

@@ -107,7 +107,7 @@ _RECORDS = (
                threaded=True, tune=TREES, cost=6, note="200 trees with random cuts; faster than a forest"),
     HeadRecord("decision-tree", "Decision tree", "sklearn.tree:DecisionTreeClassifier",
                fast="sklearnex.ensemble:RandomForestClassifier",  # one tree of a histogram forest, on all columns
-               fast_parameters={"n_estimators": 1, "bootstrap": False, "max_features": None, "max_bins": 64},
+               fast_parameters={"n_estimators": 1, "bootstrap": False, "max_features": None, "max_bins": 32},
                calibrate=True, threaded=True, tune={"max_depth": (4, 8, None), "min_samples_leaf": (1, 10)},
                cost=1.5, note="one fully grown tree; a floor to beat"),
     HeadRecord("gaussian-nb", "Gaussian naive Bayes", "sklearn.naive_bayes:GaussianNB", seeded=False,
