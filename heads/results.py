@@ -72,8 +72,8 @@ class Results:
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Results(Path(folder) / "results.db") as results:
-    ...     results.has("a key"), results.cells()
-    (False, [])
+    ...     results.outcome("a key"), results.cells()
+    (None, [])
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -92,10 +92,6 @@ class Results:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
-
-    def has(self, key: str) -> bool:
-        """Whether a cell of this key is there, fitted or failed."""
-        return self.outcome(key) is not None
 
     def outcome(self, key: str) -> tuple[str, str] | None:
         """Status and reason of a cell, or None where it is not there."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from features.embeddings import read_about
 from heads.cell import Cell
-from heads.comparing import BASELINE, comparisons
+from heads.comparing import BASELINE, comparisons, plan_comparisons
 from heads.leaderboard import leaderboard
 from heads.metrics import METRICS
 from heads.results import ProblemInfo, Results
@@ -68,6 +68,14 @@ class Part:
     def all_cells(self) -> list[Cell]:
         """Fitted and failed ones."""
         return [*self.cells.values(), *self.failed]
+
+    @property
+    def left_out(self) -> list[tuple[Cell, str]]:
+        """Cells that were not fitted, and honest balanced ones that cannot be compared, with the reason."""
+        refused = plan_comparisons(cell for cell in self.cells.values() if cell.protocol != LEAKY).refused
+        return [(cell, cell.reason) for cell in self.failed] + [
+            (cell, f"not compared, for {reason}") for cell, reason in refused
+        ]
 
     def honest(self, balanced: bool | None = None) -> list[Row]:
         """Rows that do not leak, all, only balanced ones, or only those without balancing."""

@@ -51,7 +51,7 @@ def as_markdown(report: Report) -> str:
             ]
             lines += ["", "### Balanced less not balanced, paired on the same folds", ""]
             lines += _table([*names, "difference [95 %]", "p (Holm)", "better / equivalent / worse"], body)
-        lines += ["", *(f"- not fitted: {_cell(f'{cell.head} {cell.balance}: {cell.reason}')}" for cell in part.failed)]
+        lines += ["", *(f"- left out: {_cell(f'{cell.head} {cell.balance}: {why}')}" for cell, why in part.left_out)]
         lines.append("")
     lines += [f"- {check['code']} ({check['severity']}): {_cell(check['message'])}" for check in report.checks]
     return "\n".join(lines).rstrip() + "\n"

@@ -20,7 +20,7 @@ def as_terminal(report: Report) -> str:
         common = f", {part.common(part.rows)}" if part.rows else ""
         lines += ["", *_wrapped(f"{part.dataset}: {images}{common}"), *_leaderboard(part), *_compared(part)]
         lines += ["", *(line for said in verdict(part) for line in _wrapped(said, "> "))] if part.rows else []
-        lines += [line for cell in part.failed for line in _wrapped(f"{cell.head} {cell.balance}: {cell.reason}", "x ")]
+        lines += [line for cell, why in part.left_out for line in _wrapped(f"{cell.head} {cell.balance}: {why}", "x ")]
     lines += ["", *check_lines(report.checks)]
     return "\n".join(lines).strip("\n") + "\n"
 

@@ -36,8 +36,8 @@ def report_of(cache: Path, checks: list | None = None) -> Report:
     return Report(parts, checks or [], remarks(parts))
 
 
-def forget_results(cache: Path) -> None:
-    """Remove all cells from a results database."""
+def forget_results(cache: Path, which: str = "TRUE") -> None:
+    """Remove cells from a results database, all of them by default."""
     with sqlite3.connect(cache / "results.db") as connection:
-        connection.execute("DELETE FROM cells")
+        connection.execute(f"DELETE FROM cells WHERE {which}")
     connection.close()

@@ -1,6 +1,7 @@
 """The report in every form: what it says, and that nothing from users' data does harm in it."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -288,3 +289,13 @@ def test_report_of_failed_cells_only(tmp_path: Path) -> None:
     for name, record in FORMATS.items():
         text = record.render(report)
         assert ("too few neighbours" in text) == (name in ("terminal", "html", "md"))
+
+
+def test_what_cannot_be_compared_is_said_with_the_reason(tmp_path: Path) -> None:
+    write_results(tmp_path)
+    forget_results(tmp_path, "head = 'svm' AND balance = 'none'")
+    report = Report(collect(tmp_path))
+    for name, record in FORMATS.items():
+        words = " ".join(html.unescape(record.render(report)).split())
+        said = "not compared, for there is no fitted cell with the same settings and balance 'none'" in words
+        assert said == (name in ("terminal", "html", "md"))
