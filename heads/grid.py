@@ -174,12 +174,12 @@ def _plan_tasks(
     """One task a fold, balancer and family of heads, neighbours sharing their ground, the slowest family first."""
     stored = {cell.problem.fingerprint: cell.problem for cell in wanted}
     files = {fingerprint: store(problem, folder) for fingerprint, problem in stored.items()}
-    tasks = {}
+    tasks, fast = {}, has_intelex()
     for (fingerprint, balance), together in groupby(wanted, lambda cell: (cell.problem.fingerprint, cell.balance)):
         cells = {cell.head: cell for cell in together}
         settings = next(iter(cells.values())).settings
         for fold in plans[fingerprint]:
-            ground = Ground(files[fingerprint], fold, balance, settings, threads, fast=has_intelex())
+            ground = Ground(files[fingerprint], fold, balance, settings, threads, fast)
             for heads in plan_families(list(cells)):
                 tasks[Task(ground, heads)] = [cells[head] for head in heads]
     return tasks

@@ -35,6 +35,7 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int) -> Iterator[tuple[Task, Outco
     tasks : sequence of Task
     jobs : int
         Worker processes.
+
     Yields
     ------
     task : Task
