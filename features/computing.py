@@ -93,6 +93,7 @@ def compute(runs: list[Run], images: ImageSet, how: Computing, progress: Progres
 
 def _load_all(runs: list[Run], images: ImageSet, how: Computing) -> list[Engine]:
     """Load the engine of each run; views of one network share it."""
+    how.engine.prepare([run.network for run in runs], how.engines)
     loaded: dict[tuple[Network, str], Engine] = {}
     engines = []
     for run in runs:

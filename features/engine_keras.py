@@ -1,6 +1,7 @@
 """Keras on whichever back end it runs (TensorFlow, JAX, PyTorch): the engine of GPUs."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -44,6 +45,10 @@ def devices() -> list[dict[str, str]]:
     names = [path.name.removeprefix("nvidia") for path in sorted(Path("/dev").glob("nvidia[0-9]*"))]
     chosen = names if visible is None else [name for name in visible.split(",") if name]
     return [{"CUDA_VISIBLE_DEVICES": name} for name in chosen] or [{}]
+
+
+def prepare(networks: Sequence[Network], folder: Path) -> None:
+    """Do nothing: networks are built where they run."""
 
 
 def load(network: Network, precision: str, batch: int, folder: Path) -> KerasEngine:

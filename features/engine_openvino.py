@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +26,7 @@ from features.weights import Weights
 PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 NATIVE = {"bfloat16": "BF16", "float16": "FP16"}  # the faster first; float16 is the more exact
 EXPORT_VERSION = 2
+EXPORTERS = 4  # at a time: each holds a network several times over
 MICRO_BATCH = 8  # small enough for a core's cache; the streams share out a batch
 
 
@@ -83,6 +86,21 @@ def devices() -> list[dict[str, str]]:
     return [{}]
 
 
+def prepare(networks: Sequence[Network], folder: Path) -> None:
+    """Export the networks that ``folder`` does not hold yet, one a core at a time.
+
+    Raises
+    ------
+    FeatureError
+        The weights do not fit, or the export failed.
+    """
+    homes = {folder / _export_key(network): network for network in networks}
+    missing = [home for home in homes if not (home / "model.xml").is_file()]
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, EXPORTERS), "export") as exporters:
+        for done in [exporters.submit(_export, homes[home], home) for home in missing]:
+            done.result()
+
+
 def load(network: Network, precision: str, batch: int, folder: Path) -> OpenVinoEngine:
     """Load a network, exporting it first where ``folder`` does not hold it yet.
 
@@ -104,10 +122,8 @@ def load(network: Network, precision: str, batch: int, folder: Path) -> OpenVino
     FeatureError
         The weights do not fit, or the export failed.
     """
-    home = folder / _export_key(network)
-    if not (home / "model.xml").is_file():
-        _export(network, home)
-    return OpenVinoEngine(home / "model.xml", precision)
+    prepare([network], folder)
+    return OpenVinoEngine(folder / _export_key(network) / "model.xml", precision)
 
 
 def _export_key(network: Network) -> str:

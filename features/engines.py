@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,8 +34,8 @@ class EngineRecord:
     ----------
     name : str
     module : str
-        Module with ``load(network, precision, batch, folder) -> Engine``, ``reduced_precisions() -> tuple of str``
-        and ``devices() -> list of environment variables``, one item a device.
+        Module with ``prepare(networks, folder)``, ``load(network, precision, batch, folder) -> Engine``,
+        ``reduced_precisions() -> tuple of str`` and ``devices() -> list of environment variables``, one item a device.
     batch, probe : int
         Images a batch, and in the one of a probe: as many where another shape would be compiled anew.
     """
@@ -44,6 +44,10 @@ class EngineRecord:
     module: str
     batch: int
     probe: int = 16
+
+    def prepare(self, networks: Sequence[Network], folder: Path) -> None:
+        """Do what can be done for several networks side by side before each is loaded."""
+        importlib.import_module(self.module).prepare(networks, folder)
 
     def load(self, network: Network, precision: str, folder: Path) -> Engine:
         """Load a network at one precision; ``folder`` keeps what a later run can use again."""

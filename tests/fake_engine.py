@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,10 @@ class FakeEngine:
         ]
         vectors = (np.stack(columns, axis=1) / values.shape[1] ** 2).astype(np.float32) + self._offset
         return vectors * np.float32(ERRORS[self._precision])
+
+
+def prepare(networks: Sequence[Network], folder: Path) -> None:
+    """Need nothing."""
 
 
 def load(network: Network, precision: str, batch: int, folder: Path) -> FakeEngine:

@@ -31,6 +31,17 @@ def test_by_name(name):
     assert choose_engine(name) is ENGINES[name]
 
 
+@pytest.mark.slow
+def test_one_export_that_fails_costs_the_others_nothing(tmp_path):
+    (tmp_path / "no.weights.h5").write_text("no weights")
+    sound = Network("mobilenet-0.25", 32, "unit", "avg", Weights("random", None, "random-0"))
+    broken = Network("mobilenet-0.25", 32, "unit", "avg", Weights("file", tmp_path / "no.weights.h5", "none"))
+    with pytest.raises(FeatureError, match=r"do not fit mobilenet-0\.25"):
+        ENGINES["openvino"].prepare([broken, sound], tmp_path / "engines")
+    [exported] = (tmp_path / "engines").iterdir()
+    assert (exported / "model.xml").is_file()
+
+
 class TestProbe:
     @pytest.fixture
     def record(self, fake):
