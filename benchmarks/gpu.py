@@ -38,7 +38,7 @@ def main() -> None:
     import keras
 
     rows = []
-    for precision in asked.precision or ("float32", "bfloat16"):
+    for precision in asked.precision or ("float32", "float16", "bfloat16"):
         peak = peak_flops(precision)
         for name in asked.model or PAPERS:
             rate, flops = engine_rate(name, precision, asked.batch)

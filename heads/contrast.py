@@ -8,7 +8,7 @@ from heads.cell import Cell
 from heads.comparing import PAIRED_TESTS, test_train_ratio
 from heads.errors import HeadError
 from heads.pooling import ProblemInfo
-from heads.statistics import PairedResult
+from heads.statistics import ROPE, PairedResult
 
 
 def contrast(
@@ -53,4 +53,4 @@ def contrast(
         for cells in (group, against)
     ]
     ratio = test_train_ratio(group[0])
-    return {name: test.test(means[0][name] - means[1][name], ratio, 0.01) for name in names}
+    return {name: test.test(means[0][name] - means[1][name], ratio, ROPE) for name in names}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from heads.balancing import BALANCERS
+from heads.choosing import judge_choice
 from heads.contrast import contrast
 from heads.errors import HeadError
 from heads.metrics import METRICS
@@ -33,6 +34,7 @@ def verdict(part: Part) -> list[str]:
     lines = [
         f"Best: {label(part, best)}, macro recall {measured(best, JUDGED)}, accuracy {measured(best, 'accuracy')}."
     ]
+    lines += _chosen(part, best)
     others = part.honest()[1:]
     if others:
         lines.append(
@@ -74,6 +76,16 @@ def winner(part: Part, metric: str) -> Row | None:
     result = tested_lead(part, ranked[0], ranked[1], metric) if len(ranked) > 1 else None
     ahead = result and result.p is not None and result.p < SIGNIFICANT and sign * (result.difference or 0) > 0
     return ranked[0] if ahead else None
+
+
+def _chosen(part: Part, best: Row) -> list[str]:
+    """Say how firm the choice of the best row is, and what it is worth without the luck of being chosen."""
+    cells = [part.cells[row["key"]] for row in part.honest()]
+    choice = judge_choice(part.cells[best["key"]], cells, part.problems, JUDGED)
+    if choice is None:
+        return []
+    again = f"Chosen among {choice.among:,}, and again in {choice.share:.0%} of resampled test sets"
+    return [f"{again}; corrected for the choice: macro recall {digits(choice.value)}."]
 
 
 def _lead(part: Part, other: Row) -> str:

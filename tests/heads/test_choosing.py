@@ -1,0 +1,68 @@
+"""What the best of many is worth: nothing in noise, all of it where it is clear."""
+
+import numpy as np
+import pytest
+
+from heads.choosing import judge_choice
+from heads.leaderboard import leaderboard
+from tests.heads.cells import CLASSES, make_cell, make_problem
+
+METRIC = "recall_macro"
+
+
+def recalls(cells, problem):
+    """Macro recall of each cell, in their order."""
+    return [leaderboard([cell], {"p": problem})[0]["metrics"][METRIC] for cell in cells]
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return make_problem()
+
+
+def test_the_best_of_noise_is_worth_chance():
+    """On average over problems: without the correction 0.38."""
+    chosen, corrected = [], []
+    for seed in range(8):
+        problem = make_problem(n=300, seed=seed)
+        cells = [make_cell(problem, skill=0.0, seed=100 * seed + number) for number in range(12)]
+        values = recalls(cells, problem)
+        choice = judge_choice(cells[int(np.argmax(values))], cells, {"p": problem}, METRIC)
+        assert choice.among == len(cells)
+        assert choice.share < 1
+        chosen.append(max(values))
+        corrected.append(choice.value)
+    assert np.mean(chosen) > 1 / CLASSES + 0.03
+    assert np.mean(corrected) == pytest.approx(1 / CLASSES, abs=0.02)
+
+
+def test_the_best_by_far_keeps_its_value(problem):
+    best = make_cell(problem, skill=0.9)
+    choice = judge_choice(best, [make_cell(problem, skill=0.1), best], {"p": problem}, METRIC)
+    assert choice.among == 2
+    assert choice.share == 1
+    assert choice.value == pytest.approx(recalls([best], problem)[0], abs=0.01)
+
+
+def test_a_lower_metric_may_be_the_better_one(problem):
+    best, worse = make_cell(problem, skill=0.9), make_cell(problem, skill=0.1)
+    assert judge_choice(best, [worse], {"p": problem}, "log_loss").share == 1
+    assert judge_choice(worse, [best], {"p": problem}, "log_loss").share == 0
+
+
+def test_copies_in_a_group_are_drawn_and_left_out_together(problem):
+    copied = make_problem()
+    copied.labels, copied.groups = np.repeat(problem.labels, 4), np.repeat(problem.groups, 4)
+    cells = [make_cell(problem, skill=0.0, seed=seed) for seed in range(8)]
+    many = [make_cell(copied, skill=0.0, seed=seed, copies_of=cell, copies=4) for seed, cell in enumerate(cells)]
+    alone, together = (
+        judge_choice(group[0], group, {"p": of}, METRIC) for group, of in ((cells, problem), (many, copied))
+    )
+    assert together.value == pytest.approx(alone.value, abs=1e-6)
+    assert together.share == alone.share
+
+
+def test_cells_of_other_images_or_repeats_are_no_rivals(problem):
+    best = make_cell(problem, skill=0.5)
+    others = [make_cell(make_problem(n=90), skill=0.4), make_cell(problem, skill=0.3, repeats=2)]
+    assert judge_choice(best, others, {"p": problem}, METRIC) is None
