@@ -19,7 +19,7 @@ from PIL import Image
 
 from features.backbones import BACKBONES
 from features.building import Network, build
-from features.engine_keras import KerasEngine
+from features.engine_keras import KerasEngine, gpus
 from features.streaming import Stream
 from features.views import Frame
 from features.weights import Weights
@@ -56,7 +56,7 @@ def main() -> None:
                     "decoded_images_per_second": round(decoded, 1),
                     "limit": "decode" if decoded < rate else "compute",
                     "backend": keras.backend.backend(),
-                    "devices": " ".join(map(str, keras.distribution.list_devices())),
+                    "devices": " ".join(gpus()) or "cpu",
                     "machine": machine(),
                     "versions": versions("keras", "tensorflow", "jax", "torch", "pillow"),
                 }
@@ -69,7 +69,7 @@ def peak_flops(precision: str) -> float:
     """Return the floating-point operations a second of a large matrix product."""
     import keras
 
-    side = 8192 if keras.distribution.list_devices("gpu") else 1024
+    side = 8192 if gpus() else 1024
     a = keras.ops.cast(np.random.default_rng(0).standard_normal((side, side), np.float32), precision)
     step = keras.ops.matmul(a, a)
     keras.ops.convert_to_numpy(step[:1, :1])

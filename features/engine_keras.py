@@ -34,9 +34,18 @@ class KerasEngine:
 
 def reduced_precisions() -> tuple[str, ...]:
     """Return float16, which is the more exact, then bfloat16, which never overflows, where Keras sees a GPU."""
+    return ("float16", "bfloat16") if gpus() else ()
+
+
+def gpus() -> list[str]:
+    """Return the names of the GPUs that Keras's back end sees."""
     import keras
 
-    return ("float16", "bfloat16") if keras.distribution.list_devices("gpu") else ()
+    if keras.backend.backend() == "torch":  # which Keras cannot ask for its devices
+        import torch
+
+        return [f"gpu:{number}" for number in range(torch.cuda.device_count())]
+    return [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
 
 
 def devices() -> list[dict[str, str]]:

@@ -1,15 +1,20 @@
 """Every engine's record, and the precision that a probe allows."""
 
 import importlib.util
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from features.building import Network
+from features.embeddings import read_embeddings
 from features.engines import ENGINES, PROBE_LIMIT, choose_engine, load_probed, relative_error
 from features.errors import FeatureError
 from features.weights import Weights
 from tests import fake_engine
+from tests.pictures import folder_set
+from tests.running import ROOT, checked_answer, headroom
 
 NETWORK = Network("fake", 16, "none", "avg", Weights("random", None, "random-0"))
 
@@ -40,6 +45,25 @@ def test_one_export_that_fails_costs_the_others_nothing(tmp_path):
         ENGINES["openvino"].prepare([broken, sound], tmp_path / "engines")
     [exported] = (tmp_path / "engines").iterdir()
     assert (exported / "model.xml").is_file()
+
+
+BACK_ENDS = ("tensorflow", "jax", *(["torch"] if importlib.util.find_spec("torch") else []))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("back_end", BACK_ENDS)
+def test_keras_runs_on_any_back_end(tmp_path, back_end):
+    """With precision auto, which asks for GPUs; PyTorch where it is installed."""
+    folder_set(tmp_path / "scans", {"a": 2, "b": 2})
+    arguments = ("extract", "--model", "mobilenet-0.25", "--weights", "random", "--size", 32, "--json")
+    arguments += ("--dataset", tmp_path / "scans", "--cache")
+    exact = headroom(*arguments, tmp_path / "exact", "--engine", "openvino", "--precision", "float32", cwd=ROOT)
+    environment = {**os.environ, "KERAS_BACKEND": back_end, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    found = headroom(*arguments, tmp_path / "found", "--engine", "keras", cwd=ROOT, env=environment)
+    [wanted], [run] = checked_answer(exact)["runs"], checked_answer(found)["runs"]
+    assert run["engine"] == "keras"
+    vectors, reference = (read_embeddings(Path(each["file"])).vectors for each in (run, wanted))
+    assert relative_error(vectors, reference) < (1e-4 if run["precision"] == "float32" else PROBE_LIMIT)
 
 
 class TestProbe:
