@@ -5,7 +5,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from features.blocks import Block
 from features.building import Network
 from features.decoding import quiet_pillow
-from features.engines import Engine, EngineRecord, Pending, load_probed
+from features.engines import Engine, EngineRecord, NoDevice, Pending, load_probed
 from features.errors import FeatureError
 from features.imageset import ImageSet
 from features.run import BlockPlan, Run
@@ -36,15 +36,18 @@ class Computing:
         Decoding threads of each device.
     engines : Path
         Where engines keep what a later run can use again.
+    otherwise : EngineRecord or None
+        What to compute with where the engine cannot run on this machine; None: that is an error.
     """
 
     engine: EngineRecord
     precision: str
     threads: int
     engines: Path
+    otherwise: EngineRecord | None = None
 
 
-def compute(runs: list[Run], images: ImageSet, how: Computing, progress: Progress) -> None:
+def compute(runs: list[Run], images: ImageSet, how: Computing, progress: Progress, say: Callable[[str], None]) -> None:
     """Compute what runs with the same work lack; each block is saved as soon as it is finished.
 
     Parameters
@@ -55,14 +58,15 @@ def compute(runs: list[Run], images: ImageSet, how: Computing, progress: Progres
     how : Computing
     progress : callable
         Called with images done, images in all, and what is under way.
+    say : callable
+        Takes a line that the user should read.
 
     Raises
     ------
     FeatureError
         Weights do not fit, no image can be read, or a network gives values that are not finite.
     """
-    first, *others = how.engine.devices()
-    os.environ.update(first)
+    how, others = _prepared(runs, how, say)
     missing = [block for block in runs[0].blocks if any(run.lacks(block) for run in runs)]
     total = sum(len(block.rows) for block in runs[0].blocks)
     mine = missing[:: len(others) + 1]
@@ -91,9 +95,22 @@ def compute(runs: list[Run], images: ImageSet, how: Computing, progress: Progres
         run.computed = sum(int((run.finished.load(b.number, b.key).reasons == "").sum()) for b in blocks)
 
 
+def _prepared(runs: list[Run], how: Computing, say: Callable[[str], None]) -> tuple[Computing, list[dict[str, str]]]:
+    """Take the first device for this process and get the engine ready; return the engine taken and other devices."""
+    first, *others = how.engine.devices()
+    os.environ.update(first)
+    try:
+        how.engine.prepare([run.network for run in runs], how.engines)
+    except NoDevice as error:
+        if how.otherwise is None:
+            raise
+        say(f"note: {error.got}; going on with {how.otherwise.name} ({error.remedy})")
+        return _prepared(runs, replace(how, engine=how.otherwise, otherwise=None), say)
+    return how, others
+
+
 def _load_all(runs: list[Run], images: ImageSet, how: Computing) -> list[Engine]:
     """Load the engine of each run; views of one network share it."""
-    how.engine.prepare([run.network for run in runs], how.engines)
     loaded: dict[tuple[Network, str], Engine] = {}
     engines = []
     for run in runs:

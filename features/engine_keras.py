@@ -3,12 +3,13 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from features.building import Network, build
-from features.engines import Pending
+from features.engines import NoDevice, Pending
 
 
 class KerasEngine:
@@ -48,16 +49,34 @@ def gpus() -> list[str]:
     return [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
 
 
+@cache
 def devices() -> list[dict[str, str]]:
-    """Return what a process must find in its environment to see one GPU; one item a GPU."""
+    """Return what a process must find in its environment to see one GPU; one item a GPU.
+
+    Asked for once: what is returned is then put into this process's own environment.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = [path.name.removeprefix("nvidia") for path in sorted(Path("/dev").glob("nvidia[0-9]*"))]
-    chosen = names if visible is None else [name for name in visible.split(",") if name]
+    all_here = [str(number) for number, _ in enumerate(Path("/dev").glob("nvidia[0-9]*"))]  # counted from 0 by CUDA
+    chosen = all_here if visible is None else [name for name in visible.split(",") if name not in ("", "-1")]
     return [{"CUDA_VISIBLE_DEVICES": name} for name in chosen] or [{}]
 
 
 def prepare(networks: Sequence[Network], folder: Path) -> None:
-    """Do nothing: networks are built where they run."""
+    """Make sure that Keras runs, on the GPU where there is one; networks are built where they run.
+
+    Raises
+    ------
+    NoDevice
+        Its back end is not installed or does not see the GPU.
+    """
+    try:
+        seen = gpus()
+    except (ImportError, ValueError) as error:
+        got = f"Keras does not start: {error}"
+        raise NoDevice(got, "install what is missing, or set KERAS_BACKEND to a back end that is installed") from error
+    if devices() != [{}] and not seen:
+        got = "there is an NVIDIA GPU, but Keras does not see it"
+        raise NoDevice(got, "pip install '.[gpu]' brings what TensorFlow needs; without a GPU use --engine openvino")
 
 
 def load(network: Network, precision: str, batch: int, folder: Path) -> KerasEngine:

@@ -19,6 +19,10 @@ REDUCED = ("bfloat16", "float16")
 Pending = Callable[[], np.ndarray]
 
 
+class NoDevice(FeatureError):
+    """An engine cannot run on this machine as it is set up."""
+
+
 class Engine(Protocol):
     """A loaded network that embeds batches of one fixed shape."""
 
@@ -46,7 +50,13 @@ class EngineRecord:
     probe: int = 16
 
     def prepare(self, networks: Sequence[Network], folder: Path) -> None:
-        """Do what can be done for several networks side by side before each is loaded."""
+        """Do what can be done for several networks side by side before each is loaded.
+
+        Raises
+        ------
+        NoDevice
+            The engine cannot run here.
+        """
         importlib.import_module(self.module).prepare(networks, folder)
 
     def load(self, network: Network, precision: str, folder: Path) -> Engine:
@@ -86,8 +96,7 @@ def choose_engine(asked: str) -> EngineRecord:
     """
     if asked != "auto":
         return ENGINES[asked]
-    gpu = any(Path("/dev").glob("nvidia[0-9]*"))
-    return ENGINES["keras" if gpu else "openvino"]
+    return ENGINES["openvino" if ENGINES["keras"].devices() == [{}] else "keras"]
 
 
 @dataclass(frozen=True)

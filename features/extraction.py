@@ -64,7 +64,7 @@ def extract(
 
         def embed(planned: list[Run]) -> list[Run]:
             for together in _same_work(planned):
-                compute(together, images, how, progress)
+                compute(together, images, how, progress, say)
             for run in planned:
                 finish(run, images, stamps)
             return planned

@@ -65,7 +65,7 @@ def extract(
     from features.backbones import BACKBONES
     from features.catalogue import DATASETS
     from features.computing import Computing
-    from features.engines import choose_engine
+    from features.engines import ENGINES, choose_engine
     from features.extraction import extract as run_extraction
     from features.imageset import Columns
     from features.networks import NetworkOptions, plan_networks
@@ -92,7 +92,8 @@ def extract(
         say(f"note: {note}")
     network_options = NetworkOptions(weights, size, preprocessing, pooling, seed)
     networks = plan_networks(models, network_options)
-    how = Computing(choose_engine(engine), precision, jobs or cores(), cache / "engines")
+    otherwise = ENGINES["openvino"] if engine == "auto" else None
+    how = Computing(choose_engine(engine), precision, jobs or cores(), cache / "engines", otherwise)
     mirrored = mirror if mirror is not None else dataset not in DATASETS or DATASETS[dataset].mirror_safe
     with progress() as show:
         runs = run_extraction(images, networks, how, cache, range(1, views + 1), mirrored, show, say)

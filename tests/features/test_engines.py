@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from features import engine_keras
 from features.building import Network
 from features.embeddings import read_embeddings
 from features.engines import ENGINES, PROBE_LIMIT, choose_engine, load_probed, relative_error
@@ -34,6 +35,19 @@ def test_auto_is_one_of_the_records():
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_by_name(name):
     assert choose_engine(name) is ENGINES[name]
+
+
+@pytest.mark.parametrize(("visible", "devices"), [("2,0", ["2", "0"]), ("1", ["1"]), ("", []), ("-1", [])])
+def test_gpus_that_the_user_chose(monkeypatch, request, visible, devices):
+    """The variable is then narrowed to one for this process; the others must not be forgotten."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    engine_keras.devices.cache_clear()
+    request.addfinalizer(engine_keras.devices.cache_clear)
+    expected = [{"CUDA_VISIBLE_DEVICES": name} for name in devices] or [{}]
+    assert engine_keras.devices() == expected
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert engine_keras.devices() == expected
+    assert choose_engine("auto").name == ("keras" if devices else "openvino")
 
 
 @pytest.mark.slow

@@ -416,6 +416,42 @@ class TestPrecision:
         assert not list(Path("cache").rglob("*.h5"))
 
 
+class TestMachine:
+    @pytest.fixture
+    def gpu_that_keras_does_not_see(self, monkeypatch):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+        monkeypatch.setattr("features.engine_keras.devices", lambda: [{"CUDA_VISIBLE_DEVICES": "0"}])
+        monkeypatch.setattr("features.engine_keras.gpus", list)
+
+    @pytest.fixture
+    def back_end_that_is_missing(self, monkeypatch):
+        def gpus():
+            got = "No module named 'torch'"
+            raise ModuleNotFoundError(got)
+
+        monkeypatch.setattr("features.engine_keras.gpus", gpus)
+
+    @pytest.mark.usefixtures("gpu_that_keras_does_not_see")
+    def test_a_gpu_that_cannot_be_used_costs_a_line(self, extract, scans):
+        done = extract("scans")
+        assert counts(done) == (11, 0, 0)
+        assert done.json["runs"][0]["engine"] == "openvino"
+        assert "note: there is an NVIDIA GPU, but Keras does not see it; going on with openvino" in done.stderr
+
+    @pytest.mark.usefixtures("gpu_that_keras_does_not_see")
+    def test_a_gpu_that_cannot_be_used_is_an_error_where_it_was_asked_for(self, extract, scans):
+        done = extract("scans", "--engine", "keras")
+        assert done.code == 1
+        assert "--engine openvino" in done.error[1]
+
+    @pytest.mark.usefixtures("back_end_that_is_missing")
+    def test_missing_back_end(self, extract, scans):
+        done = extract("scans", "--engine", "keras")
+        assert done.code == 1
+        assert done.error[0] == "Keras does not start: No module named 'torch'"
+        assert "KERAS_BACKEND" in done.error[1]
+
+
 class TestViews:
     def test_each_is_a_file_of_its_own_and_computed_once(self, extract, scans, fake):
         first = extract("scans", "--views", "2").json["runs"]
