@@ -231,6 +231,7 @@ def _help(
     """Compute blocks on another device, in a process of its own."""
     os.environ.update(device)
     with quiet_pillow(), _decoded(runs, blocks, images, how) as decoded:
+        how.engine.prepare([run.network for run in runs], how.engines)
         engines = [how.engine.load(run.network, run.recipe.precision, how.engines) for run in runs]
         for _ in _on_one_device(runs, engines, blocks, decoded):
             pass

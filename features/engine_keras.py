@@ -1,8 +1,9 @@
 """Keras on whichever back end it runs (TensorFlow, JAX, PyTorch): the engine of GPUs."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -69,14 +70,29 @@ def prepare(networks: Sequence[Network], folder: Path) -> None:
     NoDevice
         Its back end is not installed or does not see the GPU.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        seen = gpus()
+        with _quiet():
+            seen = gpus()
     except (ImportError, ValueError) as error:
         got = f"Keras does not start: {error}"
         raise NoDevice(got, "install what is missing, or set KERAS_BACKEND to a back end that is installed") from error
     if devices() != [{}] and not seen:
         got = "there is an NVIDIA GPU, but Keras does not see it"
         raise NoDevice(got, "pip install '.[gpu]' brings what TensorFlow needs; without a GPU use --engine openvino")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep off the terminal what TensorFlow's C++ part says of itself before its log level is read."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def load(network: Network, precision: str, batch: int, folder: Path) -> KerasEngine:
