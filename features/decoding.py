@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 178_956_970  # of Pillow: what claims more is taken for a decompression bomb
+MAX_BYTES = 2**30  # more than so many pixels take uncompressed; several files are held at a time
 DRAFT_SCALES = (8, 4, 2)
 DICOM_MARK = b"DICM"
 
@@ -64,6 +66,13 @@ def decode(path: Path, sizes: tuple[int, ...]) -> tuple[str, dict[int, np.ndarra
     ((8, 8, 3), 7)
     """
     try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # reading a pipe or a device might never end
+            got = "not a regular file"
+            raise BadImage(got)
+        if about.st_size > MAX_BYTES:
+            got = f"larger than {MAX_BYTES // 2**20:,} MiB"
+            raise BadImage(got)
         data = path.read_bytes()
     except OSError as error:
         raise BadImage(error.strerror or "cannot be read") from error

@@ -73,7 +73,8 @@ def replicate(
 
 def _line(row: dict) -> str:
     """Say one row in two lines of at most 80 columns."""
-    leaky = "-" if row["leaky"] is None else f"{row['leaky']:+.4f}"
-    interval = "" if row["low"] is None else f" [{row['low']:+.4f}, {row['high']:+.4f}]"
-    numbers = f"claimed {row['claimed']:+.4f}, measured {row['measured']:+.4f}{interval}, leaky {leaky}"
+    sign = "" if row["p"] is None else "+"  # the best system is a value, all others are differences
+    leaky = "-" if row["leaky"] is None else f"{row['leaky']:{sign}.4f}"
+    interval = "" if row["low"] is None else f" [{row['low']:{sign}.4f}, {row['high']:{sign}.4f}]"
+    numbers = f"claimed {row['claimed']:{sign}.4f}, measured {row['measured']:{sign}.4f}{interval}, leaky {leaky}"
     return f"{row['dataset']}: {row['comparison']}\n  {row['metric']}: {numbers}"

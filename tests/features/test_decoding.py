@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -233,10 +234,22 @@ class TestBadFiles:
         with pytest.raises(BadImage, match="empty"):
             decode(tmp_path / "a.png", (SIZE,))
 
+    @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+    def test_what_would_be_read_for_ever(self, tmp_path, make):
+        make(tmp_path / "endless.png")
+        with pytest.raises(BadImage, match="not a regular file"):
+            decode(tmp_path / "endless.png", (SIZE,))
+
+    def test_file_too_large_to_be_held(self, tmp_path):
+        with (tmp_path / "slide.tif").open("wb") as file:
+            file.truncate(2**30 + 1)
+        with pytest.raises(BadImage, match="larger than 1,024 MiB"):
+            decode(tmp_path / "slide.tif", (SIZE,))
+
     def test_missing_file_and_folder(self, tmp_path):
         with pytest.raises(BadImage, match="No such file"):
             decode(tmp_path / "a.png", (SIZE,))
-        with pytest.raises(BadImage, match="directory"):
+        with pytest.raises(BadImage, match="not a regular file"):
             decode(tmp_path, (SIZE,))
 
     @pytest.mark.parametrize(("width", "height"), [(20_000, 10_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
