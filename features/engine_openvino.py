@@ -26,7 +26,7 @@ from features.weights import Weights
 PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 NATIVE = {"bfloat16": "BF16", "float16": "FP16"}  # the faster first; float16 is the more exact
 EXPORT_VERSION = 2
-EXPORTERS = 4  # at a time: each holds a network several times over
+EXPORTERS = 2  # at a time: each holds a network several times over
 MICRO_BATCH = 8  # small enough for a core's cache; the streams share out a batch
 
 
