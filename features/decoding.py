@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 178_956_970  # of Pillow: what claims more is taken for a decompression bomb
-MAX_BYTES = 2**30  # more than so many pixels take uncompressed; several files are held at a time
+MAX_BYTES = 2**30  # so many pixels of 16-bit RGB, uncompressed; several files are held at a time
 DRAFT_SCALES = (8, 4, 2)
 DICOM_MARK = b"DICM"
 

@@ -87,7 +87,7 @@ def devices() -> list[dict[str, str]]:
 
 
 def prepare(networks: Sequence[Network], folder: Path) -> None:
-    """Export the networks that ``folder`` does not hold yet, one a core at a time.
+    """Export the networks that ``folder`` does not hold yet, side by side.
 
     Raises
     ------
