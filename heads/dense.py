@@ -1,8 +1,6 @@
 """A small dense network as a scikit-learn classifier; the only place of stage two that imports Keras."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -102,21 +100,6 @@ def _keras() -> Any:
     if os.environ.get("KERAS_BACKEND") not in TRAINERS:
         os.environ["KERAS_BACKEND"] = TRAINERS[0]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet():
-        import keras
+    import keras
 
-        keras.backend.backend()
     return keras
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep off the terminal what TensorFlow's C++ part says of itself before its log level is read."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -62,11 +62,12 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int) -> Iterator[tuple[Task, Outco
 
 
 def _start_worker(threads: int, folder: Path) -> None:
-    """End with the parent, leave Ctrl-C to it, keep third parties' warnings off the terminal, bound threads."""
+    """End with the parent, leave Ctrl-C to it, keep what third parties say off the terminal, bound threads."""
     threading.Thread(target=_follow, args=(os.getppid(), folder), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize  # the models of a fold are no leak to restart a worker for
     warnings.simplefilter("ignore")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # TensorFlow writes there from C++
     threadpoolctl.threadpool_limits(threads)
 
 
