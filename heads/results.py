@@ -81,7 +81,11 @@ class Results:
         with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
-            self._open()
+            try:
+                self._open()
+            except BaseException:
+                self._connection.close()
+                raise
 
     def __enter__(self) -> "Results":
         return self
@@ -136,13 +140,14 @@ class Results:
         dataset, model : str, optional
             Only cells of these.
         """
-        wanted = "(?1 IS NULL OR dataset = ?1) AND (?2 IS NULL OR model = ?2)"
+        wanted = "(:dataset IS NULL OR dataset = :dataset) AND (:model IS NULL OR model = :model)"
+        named = {"dataset": dataset, "model": model}
         folds: dict[str, list[FoldScores]] = {}
         with self._explained():
             query = f"SELECT * FROM folds WHERE key IN (SELECT key FROM cells WHERE {wanted}) ORDER BY repeat, fold"
-            for key, *row in self._connection.execute(query, (dataset, model)):
+            for key, *row in self._connection.execute(query, named):
                 folds.setdefault(key, []).append(_read_fold(row))
-            rows = self._connection.execute(f"SELECT * FROM cells WHERE {wanted} ORDER BY rowid", (dataset, model))
+            rows = self._connection.execute(f"SELECT * FROM cells WHERE {wanted} ORDER BY rowid", named)
             return [_read_cell(row, tuple(folds.get(row[0], ()))) for row in rows.fetchall()]
 
     def problem_info(self, fingerprint: str) -> ProblemInfo:
