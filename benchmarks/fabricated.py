@@ -5,10 +5,10 @@ from itertools import product
 
 import numpy as np
 
-from heads.cell import Cell, FoldScores
-from heads.folds import plan_folds
-from heads.problem import Problem
-from heads.results import Results
+from headroom.heads.cell import Cell, FoldScores
+from headroom.heads.folds import plan_folds
+from headroom.heads.results import Results
+from headroom.heads.samples import Problem
 
 
 def fabricate(

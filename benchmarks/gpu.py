@@ -17,12 +17,12 @@ import numpy as np
 from machine import machine, versions, write_csv
 from PIL import Image
 
-from features.backbones import BACKBONES
-from features.building import Network, build
-from features.engine_keras import KerasEngine, gpus
-from features.streaming import Stream
-from features.views import Frame
-from features.weights import Weights
+from headroom.features.backbones import BACKBONES
+from headroom.features.build import Network, build
+from headroom.features.engines.keras import KerasEngine, gpus
+from headroom.features.stream import Stream
+from headroom.features.views import Frame
+from headroom.features.weights import Weights
 
 PAPERS = ("mobilenet", "xception", "inceptionv3", "resnet50", "densenet201", "vgg16", "efficientnetb0")
 SECONDS = 5.0

@@ -22,14 +22,14 @@ import numpy as np
 from machine import machine, versions, write_csv
 from PIL import Image
 
-from features.computing import Computing
-from features.engines import choose_engine
-from features.extraction import extract
-from features.imageset import IMAGE_SUFFIXES, ImageSet
-from features.networks import NetworkOptions, plan_networks
-from features.streaming import Stream
-from features.views import Frame
-from pipeline.options import cores
+from headroom.features.compute import Computing
+from headroom.features.engines import choose_engine
+from headroom.features.extract import extract
+from headroom.features.network import NetworkOptions, plan_networks
+from headroom.features.scan import IMAGE_SUFFIXES, ImageSet
+from headroom.features.stream import Stream
+from headroom.features.views import Frame
+from headroom.pipeline.commands.options import cores
 
 ROUNDS = 3
 MEMORY_IMAGES = (10_000, 100_000)
@@ -159,7 +159,7 @@ def _memory() -> list[dict[str, object]]:
 
 def _peak(folder: Path) -> float:
     """Extract a folder and return the peak memory of this process in MiB."""
-    from features.imageset import scan_folders
+    from headroom.features.scan import scan_folders
 
     networks = plan_networks(["mobilenet-0.25"], NetworkOptions(["random"]))
     with tempfile.TemporaryDirectory() as cache:

@@ -13,20 +13,20 @@ from pathlib import Path
 import numpy as np
 from machine import machine, versions, write_csv
 
-from features.catalogue import DATASETS, load_dataset
-from features.engine_openvino import reduced_precisions
-from features.engines import ENGINES, PROBE_LIMIT
-from features.imageset import ImageSet
-from features.networks import NetworkOptions, plan_networks
-from features.streaming import Stream
-from features.views import Frame
-from heads.comparing import COMPARED
-from heads.folds import union_groups
-from heads.grid import plan_cells, run_cells
-from heads.leaderboard import leaderboard
-from heads.problem import Problem
-from heads.results import Results
-from heads.settings import GridSettings
+from headroom.features.datasets import DATASETS, load_dataset
+from headroom.features.engines import ENGINES, PROBE_LIMIT
+from headroom.features.engines.openvino import reduced_precisions
+from headroom.features.network import NetworkOptions, plan_networks
+from headroom.features.scan import ImageSet
+from headroom.features.stream import Stream
+from headroom.features.views import Frame
+from headroom.heads.folds import union_groups
+from headroom.heads.grid import plan_cells, run_cells
+from headroom.heads.results import Results
+from headroom.heads.samples import Problem
+from headroom.heads.scores.comparing import COMPARED
+from headroom.heads.scores.leaderboard import leaderboard
+from headroom.heads.settings import GridSettings
 
 PRECISIONS = ("float32", "bfloat16")
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from fabricated import fabricate
 from machine import machine, versions, write_csv
 
-from heads.balancing import BALANCERS
-from heads.classifiers import HEADS
-from heads.results import Results
+from headroom.heads.balancing import BALANCERS
+from headroom.heads.classifiers import HEADS
+from headroom.heads.results import Results
 
 SETS = {
     "aptos": {"0": 1805, "1": 370, "2": 999, "3": 193, "4": 295},
@@ -38,7 +38,7 @@ def main() -> None:
             place = Path(folder) / f"report.{form}"
             began = time.perf_counter()
             command = ["report", "--format", form, "--cache", folder, "--output", str(place)]
-            subprocess.run([sys.executable, "-m", "pipeline", *command], check=True, stderr=subprocess.DEVNULL)
+            subprocess.run([sys.executable, "-m", "headroom", *command], check=True, stderr=subprocess.DEVNULL)
             rows.append(
                 {
                     "format": form,

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from machine import machine, versions, write_csv
 
-from features.backbones import BACKBONES
-from features.imageset import IMAGE_SUFFIXES
+from headroom.features.backbones import BACKBONES
+from headroom.features.scan import IMAGE_SUFFIXES
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = {
@@ -110,7 +110,7 @@ def _contenders(model: str, folder: Path, asked: argparse.Namespace) -> dict[str
     alpha = [str(value) for _, value in record.options]
     script = [sys.executable, str(ROOT / "benchmarks/plain_keras.py"), str(folder), record.builder, str(record.size)]
     plain = [*script, module, weights, *alpha]
-    own = [sys.executable, "-m", "pipeline", "extract", "--model", model, "--weights", asked.weights]
+    own = [sys.executable, "-m", "headroom", "extract", "--model", model, "--weights", asked.weights]
     own += ["--dataset", str(folder), "--cache", "{cache}", "--precision", asked.precision]
     contenders = {"plain Keras": (plain, {"KERAS_BACKEND": "tensorflow"}), "headroom": (own, {})}
     if find_spec("torch"):

@@ -33,12 +33,12 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 from xgboost import XGBClassifier
 
-from heads.cell import Cell
-from heads.folds import plan_folds
-from heads.grid import GridSettings, plan_cells, run_cells
-from heads.problem import Problem
-from heads.results import Results
-from pipeline.joining import load_problem, plan_problems, stored_embeddings
+from headroom.heads.cell import Cell
+from headroom.heads.folds import plan_folds
+from headroom.heads.grid import GridSettings, plan_cells, run_cells
+from headroom.heads.results import Results
+from headroom.heads.samples import Problem
+from headroom.pipeline.problems import load_problem, plan_problems, stored_embeddings
 
 HEADS: dict[str, Callable[[], BaseEstimator]] = {
     "svm": SVC,

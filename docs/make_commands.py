@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer.main
 
-from pipeline.commands import app
+from headroom.pipeline.commands import app
 
 PAGE = Path(__file__).with_name("commands.md")
 WIDTH = 80

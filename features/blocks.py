@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from features.errors import FeatureError
-from features.safewrite import replacing
+from headroom.errors import FeatureError
+from headroom.features.safewrite import replacing
 
 BLOCK_IMAGES = 256
 
@@ -70,8 +70,9 @@ class BlockFolder:
                 return Block(arrays["vectors"], arrays["hashes"], arrays["reasons"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             path.unlink(missing_ok=True)
-            got = f"the finished block {path} is damaged"
-            raise FeatureError(got, "run again: it is computed anew") from error
+            raise FeatureError(
+                got=f"the finished block {path} is damaged", remedy="run again: it is computed anew"
+            ) from error
 
     @property
     def about(self) -> dict[str, Any]:

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from features.blocks import BLOCK_IMAGES, BlockFolder, block_key
-from features.building import Network
-from features.embeddings import Header, read_header
-from features.engines import REDUCED
-from features.errors import FeatureError
-from features.imageset import ImageSet
-from features.networks import recipe_of
-from features.planning import Plan, plan_extraction, plan_hashing
-from features.recipe import Recipe
-from features.views import Frame
-from features.weights import file_digest
+from headroom.errors import FeatureError
+from headroom.features.blocks import BLOCK_IMAGES, BlockFolder, block_key
+from headroom.features.build import Network
+from headroom.features.engines import REDUCED
+from headroom.features.network import recipe_of
+from headroom.features.plan import Plan, plan_extraction, plan_hashing
+from headroom.features.recipe import Recipe
+from headroom.features.scan import ImageSet
+from headroom.features.store import Header, read_header
+from headroom.features.views import Frame
+from headroom.features.weights import file_digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,8 +150,10 @@ def _refuse_another_place(cached: Header, images: ImageSet) -> None:
     """Refuse to mix two data sets that happen to have one name."""
     was = Path(cached.about["root"])
     if was != images.root.resolve() and was.is_dir():
-        got = f"the cache already holds a data set named {images.name}, from {was}"
-        raise FeatureError(got, "give this one another name with --name, or use another --cache")
+        raise FeatureError(
+            got=f"the cache already holds a data set named {images.name}, from {was}",
+            remedy="give this one another name with --name, or use another --cache",
+        )
 
 
 def _hash_changed(images: ImageSet, stamps: np.ndarray, cached: Header | None) -> dict[int, str]:

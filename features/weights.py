@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from features.backbones import Backbone
-from features.errors import FeatureError
+from headroom.errors import FeatureError
+from headroom.features.backbones import Backbone
 
 SUFFIXES = (".h5", ".keras")
 
@@ -64,7 +64,7 @@ def resolve_weights(source: str, backbone: Backbone, *, seed: int = 0) -> Weight
 
     Examples
     --------
-    >>> from features.backbones import BACKBONES
+    >>> from headroom.features.backbones import BACKBONES
     >>> resolve_weights("random", BACKBONES["mobilenet"], seed=3).digest
     'random-3'
     """
@@ -75,11 +75,12 @@ def resolve_weights(source: str, backbone: Backbone, *, seed: int = 0) -> Weight
         return Weights("imagenet", path, file_digest(path)) if path.is_file() else None
     path = Path(source).expanduser()
     if path.suffix not in SUFFIXES:
-        got = f"--weights {source}: neither 'imagenet', 'random' nor a Keras weights file"
-        raise FeatureError(got, "name a .h5, .weights.h5 or .keras file")
+        raise FeatureError(
+            got=f"--weights {source}: neither 'imagenet', 'random' nor a Keras weights file",
+            remedy="name a .h5, .weights.h5 or .keras file",
+        )
     if not path.is_file():
-        got = f"--weights {source}: there is no such file"
-        raise FeatureError(got, "check the path")
+        raise FeatureError(got=f"--weights {source}: there is no such file", remedy="check the path")
     return Weights("file", path.resolve(), file_digest(path))
 
 

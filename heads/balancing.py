@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from heads.errors import HeadError
-from heads.part import Part
+from headroom.errors import HeadError
+from headroom.heads.part import Part
 
 
 @dataclass(frozen=True)
@@ -122,27 +122,32 @@ def resample(record: BalancerRecord, part: Part, *, seed: int = 0) -> tuple[np.n
     counts = np.bincount(labels, minlength=len(classes))
     for name, count in zip(classes, counts, strict=True):
         if count < min(record.least, counts.max()):
-            got = f"class {name!r} has {count} training images, {record.title} needs {record.least}"
-            raise HeadError(got, "add images, use --balance random-over or class-weight, or leave the class out")
+            raise HeadError(
+                got=f"class {name!r} has {count} training images, {record.title} needs {record.least}",
+                remedy="add images, use --balance random-over or class-weight, or leave the class out",
+            )
     seeds = {"random_state": seed} if record.seeded else {}
     sampler = resolve_name(record.sampler)(**record.parameters, **seeds)
     try:
         more_vectors, more_labels = sampler.fit_resample(vectors, labels)
     except (ValueError, RuntimeError) as error:
-        got = f"{record.title} could not resample: {str(error).strip().splitlines()[0]}"
-        raise HeadError(got, "use another --balance for this data set") from error
+        raise HeadError(
+            got=f"{record.title} could not resample: {str(error).strip().splitlines()[0]}",
+            remedy="use another --balance for this data set",
+        ) from error
     for label, name in enumerate(classes):
         if counts[label] and label not in more_labels:
-            got = f"{record.title} removed every training image of class {name!r}"
-            raise HeadError(got, "use another --balance for this data set")
+            raise HeadError(
+                got=f"{record.title} removed every training image of class {name!r}",
+                remedy="use another --balance for this data set",
+            )
     return more_vectors.astype(np.float32, copy=False), more_labels.astype(np.int64, copy=False)
 
 
 def _add_views(part: Part, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Views of minority images up to equal class counts; each view is taken once before any is taken twice."""
     if part.views is None:
-        got = "there are no augmented views of these images"
-        raise HeadError(got, "run extract --views N first")
+        raise HeadError(got="there are no augmented views of these images", remedy="run extract --views N first")
     random = np.random.default_rng(seed)
     counts = np.bincount(part.labels, minlength=len(part.classes))
     vectors, labels = [part.vectors], [part.labels]

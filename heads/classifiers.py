@@ -42,6 +42,10 @@ class HeadRecord:
         About how long it takes next to the others.
     tune : mapping
         What ``--tune`` tries: values a parameter, all combinations.
+    library : str
+        Distribution whose version counts, where it is not the one that holds `build`.
+    identity : str
+        What stands for `build` in the keys of cells, where the class has moved since they were fitted.
     """
 
     name: str
@@ -59,6 +63,8 @@ class HeadRecord:
     members: tuple[str, ...] = ()
     cost: float = 1.0
     tune: Mapping[str, tuple] = field(default_factory=dict)
+    library: str = ""
+    identity: str = ""
 
 
 def _by_parameter(labels: np.ndarray) -> tuple[dict, dict]:
@@ -124,10 +130,12 @@ _RECORDS = (
                {"n_estimators": 100, "tree_method": "hist", "max_bin": 16, "verbosity": 0}, weighting="samples",
                threaded=True, tune={"max_depth": (3, 6), "learning_rate": (0.1, 0.3)},
                cost=8, note="100 boosted trees on 16 histogram bins"),
-    HeadRecord("dense", "Dense network", "heads.dense:DenseHead", calibrate=True,
+    HeadRecord("dense", "Dense network", "headroom.heads.dense:DenseHead", identity="heads.dense:DenseHead",
+               library="keras", calibrate=True,
                tune={"width": (128, 512), "loss": ("cross-entropy", "margin")},
                cost=12, note="one hidden layer trained by Keras: the head of most transfer-learning papers"),
-    HeadRecord("voting", "Soft voting", "heads.combining:Voting", combine="vote", members=MEMBERS,
+    HeadRecord("voting", "Soft voting", "headroom.heads.models:Voting", identity="heads.combining:Voting",
+               combine="vote", members=MEMBERS,
                cost=0.1, note="mean of the probabilities of svm, logreg and random-forest"),
     HeadRecord("stacking", "Stacking", "sklearn.linear_model:LogisticRegression", {"max_iter": 1000},
                combine="stack", members=MEMBERS,

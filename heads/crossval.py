@@ -13,14 +13,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from heads.balancing import BALANCERS, BalancerRecord, resample
-from heads.cell import FoldScores
-from heads.errors import HeadError
-from heads.folds import Fold, plan_folds
-from heads.part import Part
-from heads.problem import Problem
-from heads.settings import GridSettings, plan_reduction
-from heads.training import Trainer
+from headroom.errors import HeadError
+from headroom.heads.balancing import BALANCERS, BalancerRecord, resample
+from headroom.heads.cell import FoldScores
+from headroom.heads.folds import Fold, plan_folds
+from headroom.heads.part import Part
+from headroom.heads.samples import Problem
+from headroom.heads.settings import GridSettings, plan_reduction
+from headroom.heads.training import Trainer
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +91,10 @@ def prepare(vectors: np.ndarray, settings: GridSettings) -> Pipeline:
     if components is None:
         return make_pipeline(StandardScaler()).fit(vectors)
     if components > min(vectors.shape):
-        got = f"--reduce pca:{components} with {vectors.shape[0]} training images of {vectors.shape[1]} columns"
-        raise HeadError(got, f"ask for at most {min(vectors.shape)} components")
+        raise HeadError(
+            got=f"--reduce pca:{components} with {vectors.shape[0]} training images of {vectors.shape[1]} columns",
+            remedy=f"ask for at most {min(vectors.shape)} components",
+        )
     return make_pipeline(StandardScaler(), PCA(components, random_state=settings.seed)).fit(vectors)
 
 

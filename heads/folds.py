@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from heads.errors import HeadError
+from headroom.errors import HeadError
 
 PROTOCOLS = ("cv", "split", "leaky")
 DRAWS = 50  # seeds tried until every class lies on both sides of every fold
@@ -112,13 +112,11 @@ def plan_folds(
     [2, 3, 10, 11]
     """
     if protocol not in PROTOCOLS:
-        got = f"unknown protocol {protocol!r}"
-        raise HeadError(got, f"choose one of {', '.join(PROTOCOLS)}")
+        raise HeadError(got=f"unknown protocol {protocol!r}", remedy=f"choose one of {', '.join(PROTOCOLS)}")
     if protocol == "split":
         return (_official(labels, groups, split, classes),)
     if folds < 2 or repeats < 1:
-        got = f"{folds} folds, {repeats} repeats"
-        raise HeadError(got, "give at least 2 folds and 1 repeat")
+        raise HeadError(got=f"{folds} folds, {repeats} repeats", remedy="give at least 2 folds and 1 repeat")
     units = groups if protocol == "cv" else np.arange(len(labels))
     _refuse_scarce(labels, units, folds, classes)
     return tuple(
@@ -138,8 +136,10 @@ def _draw(
         if all(_missing(labels, fold) is None for fold in plan):
             return plan
     lacking = next(missing for fold in plan if (missing := _missing(labels, fold)) is not None)
-    got = f"in {DRAWS} draws of {folds} folds, class {_name(lacking, classes)} always missed one side of a fold"
-    raise HeadError(got, "use fewer folds, or add images of other patients to that class")
+    raise HeadError(
+        got=f"in {DRAWS} draws of {folds} folds, class {_name(lacking, classes)} always missed one side of a fold",
+        remedy="use fewer folds, or add images of other patients to that class",
+    )
 
 
 def _official(labels: np.ndarray, groups: np.ndarray, split: np.ndarray, classes: tuple[str, ...]) -> Fold:
@@ -154,8 +154,10 @@ def _official(labels: np.ndarray, groups: np.ndarray, split: np.ndarray, classes
     fold = Fold(0, 0, train, test)
     lacking = _missing(labels, fold)
     if lacking is not None:
-        got = f"class {_name(lacking, classes)} is missing from a part of the official split"
-        raise HeadError(got, "use --protocol cv")
+        raise HeadError(
+            got=f"class {_name(lacking, classes)} is missing from a part of the official split",
+            remedy="use --protocol cv",
+        )
     return fold
 
 
@@ -163,8 +165,7 @@ def _refuse_scarce(labels: np.ndarray, units: np.ndarray, folds: int, classes: t
     """Say at once which class cannot be in every fold."""
     counts = np.bincount(labels, minlength=len(classes))
     if np.count_nonzero(counts) < 2:
-        got = "all images are of one class"
-        raise HeadError(got, "give images of at least two classes")
+        raise HeadError(got="all images are of one class", remedy="give images of at least two classes")
     for label, count in enumerate(counts):
         independent = len(np.unique(units[labels == label]))
         if independent < folds and (count or classes):

@@ -9,19 +9,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from heads.balancing import BALANCERS
-from heads.cell import Cell, FoldScores
-from heads.classifiers import HEADS
-from heads.crossval import Failure, Ground, Task, fold_arguments, store
-from heads.errors import HeadError
-from heads.folds import Fold, plan_folds
-from heads.keys import cell_key, describe
-from heads.names import known
-from heads.problem import Problem
-from heads.results import Results
-from heads.settings import GridSettings, plan_reduction
-from heads.training import has_intelex
-from heads.workers import available_cores, run_tasks
+from headroom.errors import HeadError
+from headroom.heads.balancing import BALANCERS
+from headroom.heads.cell import Cell, FoldScores
+from headroom.heads.classifiers import HEADS
+from headroom.heads.crossval import Failure, Ground, Task, fold_arguments, store
+from headroom.heads.folds import Fold, plan_folds
+from headroom.heads.keys import cell_key, describe
+from headroom.heads.names import known
+from headroom.heads.results import Results
+from headroom.heads.samples import Problem
+from headroom.heads.settings import GridSettings, plan_reduction
+from headroom.heads.training import has_intelex
+from headroom.heads.workers import available_cores, run_tasks
 
 __all__ = ["GridSettings", "PlannedCell", "plan_cells", "run_cells"]
 
@@ -162,8 +162,10 @@ def _folds_of(cell: PlannedCell) -> tuple[Fold, ...]:
     problem = cell.problem
     broken = np.count_nonzero(~np.isfinite(problem.vectors).all(axis=1))
     if broken:
-        got = f"{broken} embeddings of {problem.dataset} by {problem.model} hold values that are no numbers"
-        raise HeadError(got, "run extract again; if they come back, use another --precision or model")
+        raise HeadError(
+            got=f"{broken} embeddings of {problem.dataset} by {problem.model} hold values that are no numbers",
+            remedy="run extract again; if they come back, use another --precision or model",
+        )
     arguments = fold_arguments(cell.settings)
     return plan_folds(problem.labels, problem.groups, problem.split, classes=problem.classes, **arguments)
 

@@ -3,43 +3,23 @@
 import hashlib
 import json
 from dataclasses import asdict
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any
 
 import numpy as np
 
-from heads.balancing import BALANCERS
-from heads.classifiers import HEADS, HeadRecord
-from heads.problem import Problem
-from heads.settings import GridSettings
+from headroom.heads.balancing import BALANCERS
+from headroom.heads.classifiers import HEADS, HeadRecord
+from headroom.heads.samples import Problem
+from headroom.heads.settings import GridSettings
 
 FORMAT = 2  # raised whenever the same settings would lead to other scores
-
-DISTRIBUTIONS = {
-    "sklearn": "scikit-learn",
-    "sklearnex": "scikit-learn-intelex",
-    "imblearn": "imbalanced-learn",
-    "xgboost": "xgboost",
-    "heads": "keras",
-}
-_WITHOUT_EFFECT = ("name", "title", "note", "cost")
+_DETERMINES_NOTHING = ("name", "title", "note", "cost", "library", "identity", "synthetic")
 
 
 def cell_key(problem: Problem, head: str, balance: str, settings: GridSettings) -> str:
-    """Digest of problem, parameters, settings, format and the versions of the libraries that serve.
-
-    Parameters
-    ----------
-    problem : Problem
-    head, balance : str
-    settings : GridSettings
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
+    """Digest of problem, parameters, settings, format and the versions of the libraries that serve."""
     described = {"problem": problem.fingerprint, "format": FORMAT, **describe(head, balance, settings)}
     if BALANCERS[balance].views and problem.views is not None:
         described["views"] = hashlib.sha256(np.ascontiguousarray(problem.views).data).hexdigest()
@@ -48,27 +28,44 @@ def cell_key(problem: Problem, head: str, balance: str, settings: GridSettings) 
 
 def describe(head: str, balance: str, settings: GridSettings) -> dict[str, Any]:
     """Settings, parameters and library versions of a cell, ready for JSON."""
-    records = {name: _parameters(HEADS[name], settings) for name in (head, *HEADS[head].members)}
-    balancer = {name: value for name, value in asdict(BALANCERS[balance]).items() if name not in _WITHOUT_EFFECT}
-    paths = [balancer["sampler"], *(record[path] for record in records.values() for path in ("build", "fast"))]
-    modules = {"sklearn", *(path.partition(".")[0].partition(":")[0] for path in paths if path)}
+    records = [HEADS[name] for name in (head, *HEADS[head].members)]
+    balancer = {name: value for name, value in asdict(BALANCERS[balance]).items() if name not in _DETERMINES_NOTHING}
+    paths = {"sklearn": "", balancer["sampler"]: ""}
+    for record in records:
+        paths |= {record.identity or record.build: record.library, record.fast: ""}
     return {
         **asdict(settings),
-        "heads": records,
+        "heads": {record.name: _parameters(record, settings) for record in records},
         "balancer": balancer,
-        "versions": {module: _version(DISTRIBUTIONS[module]) for module in sorted(modules)},
+        "versions": {
+            package_of(path): _version(package_of(path), library) for path, library in sorted(paths.items()) if path
+        },
     }
+
+
+def package_of(path: str) -> str:
+    """Top-level package of an import path ``module:class``."""
+    return path.partition(":")[0].partition(".")[0]
 
 
 def _parameters(record: HeadRecord, settings: GridSettings) -> dict[str, Any]:
     """What of a head's record determines its scores."""
-    unread = _WITHOUT_EFFECT if settings.tune else (*_WITHOUT_EFFECT, "tune")
-    return {name: value for name, value in asdict(record).items() if name not in unread}
+    unread = _DETERMINES_NOTHING if settings.tune else (*_DETERMINES_NOTHING, "tune")
+    known = {name: value for name, value in asdict(record).items() if name not in unread}
+    return known | {"build": record.identity or record.build}
 
 
-@lru_cache
-def _version(distribution: str) -> str:
+@cache
+def _version(package: str, library: str) -> str:
+    """Version of a library, or of the one that an import package belongs to."""
+    libraries = [library] if library else _distributions().get(package, [package])
     try:
-        return version(distribution)
+        return version(libraries[0])
     except PackageNotFoundError:
         return "not installed"
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    """Which libraries hold which import package; reads the metadata of all that is installed."""
+    return dict(packages_distributions())

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
-from heads.errors import HeadError
+from headroom.errors import HeadError
 
 Record = TypeVar("Record")
 
@@ -21,10 +21,12 @@ def known(name: str, table: Mapping[str, Record], what: str) -> Record:
     --------
     >>> known("svn", {"svm": 1, "knn": 2}, "head")
     Traceback (most recent call last):
-    heads.errors.HeadError: unknown head 'svn'
+    headroom.errors.HeadError: unknown head 'svn'
     """
     if name in table:
         return table[name]
     near = get_close_matches(name, table, n=3, cutoff=0.5)
-    got = f"unknown {what} {name!r}"
-    raise HeadError(got, f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(table)}")
+    raise HeadError(
+        got=f"unknown {what} {name!r}",
+        remedy=f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(table)}",
+    )

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from heads.cell import Cell, FoldScores
-from heads.errors import HeadError
-from heads.problem import Problem
+from headroom.errors import HeadError
+from headroom.heads.cell import Cell, FoldScores
+from headroom.heads.samples import Problem
 
 APPLICATION = 0x48445231  # marks the file as headroom's
 VERSION = 1
@@ -161,8 +161,7 @@ class Results:
         with self._explained():
             row = self._connection.execute("SELECT * FROM problems WHERE fingerprint = ?", (fingerprint,)).fetchone()
         if row is None:
-            got = f"{self.path} holds no problem {fingerprint}"
-            raise HeadError(got, "run fit again")
+            raise HeadError(got=f"{self.path} holds no problem {fingerprint}", remedy="run fit again")
         name, dataset, model, classes, ordinal, labels, groups, ids, split = row
         return ProblemInfo(
             name,
@@ -191,11 +190,14 @@ class Results:
                 connection.execute(f"PRAGMA application_id = {APPLICATION}")
                 connection.execute(f"PRAGMA user_version = {VERSION}")
             elif application != APPLICATION:
-                got = f"{self.path} is a database of another program"
-                raise HeadError(got, "move it away or give another --cache")
+                raise HeadError(
+                    got=f"{self.path} is a database of another program", remedy="move it away or give another --cache"
+                )
             elif version != VERSION:
-                got = f"{self.path} has format {version}, this headroom reads {VERSION}"
-                raise HeadError(got, "move it away and fit again, or use the headroom that wrote it")
+                raise HeadError(
+                    got=f"{self.path} has format {version}, this headroom reads {VERSION}",
+                    remedy="move it away and fit again, or use the headroom that wrote it",
+                )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -215,14 +217,17 @@ class Results:
         try:
             yield
         except sqlite3.OperationalError as error:
-            got = f"{self.path}: {error}"
-            raise HeadError(got, "check that the folder exists, is writable and has space left") from error
+            raise HeadError(
+                got=f"{self.path}: {error}", remedy="check that the folder exists, is writable and has space left"
+            ) from error
         except (sqlite3.DatabaseError, ValueError) as error:
-            got = f"{self.path} is damaged or no results database ({error})"
-            raise HeadError(got, "move it away and fit again") from error
+            raise HeadError(
+                got=f"{self.path} is damaged or no results database ({error})", remedy="move it away and fit again"
+            ) from error
         except OSError as error:
-            got = f"{self.path}: {error.strerror}"
-            raise HeadError(got, "give a folder that can be written with --cache") from error
+            raise HeadError(
+                got=f"{self.path}: {error.strerror}", remedy="give a folder that can be written with --cache"
+            ) from error
 
 
 def _read_cell(row: tuple, folds: tuple[FoldScores, ...]) -> Cell:

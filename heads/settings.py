@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from heads.errors import HeadError
+from headroom.errors import HeadError
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ def plan_reduction(reduce: str | None) -> int | None:
         return None
     method, _, number = reduce.partition(":")
     if method != "pca" or not number.isdecimal() or int(number) < 1:
-        got = f"--reduce {reduce!r} is not understood"
-        raise HeadError(got, "write --reduce pca:N, for example pca:128")
+        raise HeadError(
+            got=f"--reduce {reduce!r} is not understood", remedy="write --reduce pca:N, for example pca:128"
+        )
     return int(number)

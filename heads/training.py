@@ -12,14 +12,14 @@ import numpy as np
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import ParameterGrid
 
-from heads.balancing import BalancerRecord, resample
-from heads.calibration import Calibration, fit_calibration, margins
-from heads.classifiers import HEADS, WEIGHTINGS, HeadRecord
-from heads.combining import Model, Single, Stacking, Thresholded, Voting, stacked
-from heads.errors import HeadError
-from heads.folds import plan_folds
-from heads.part import Part
-from heads.thresholds import fit_cuts, fit_offsets
+from headroom.errors import HeadError
+from headroom.heads.balancing import BalancerRecord, resample
+from headroom.heads.calibration import Calibration, fit_calibration, margins
+from headroom.heads.classifiers import HEADS, WEIGHTINGS, HeadRecord
+from headroom.heads.folds import plan_folds
+from headroom.heads.models import Model, Single, Stacking, Thresholded, Voting, stacked
+from headroom.heads.part import Part
+from headroom.heads.thresholds import fit_cuts, fit_offsets
 
 INNER_FOLDS = 3
 
@@ -110,8 +110,10 @@ class Trainer:
         scarce = np.setdiff1d(self.part.labels, seen)
         if len(scarce):
             classes = " and ".join(repr(self.part.classes[label]) for label in scarce)
-            got = f"inner folds need {INNER_FOLDS} patients or contents a class; {classes} has fewer in training"
-            raise HeadError(got, "add images, or use another head or --balance")
+            raise HeadError(
+                got=f"inner folds need {INNER_FOLDS} patients or contents a class; {classes} has fewer in training",
+                remedy="add images, or use another head or --balance",
+            )
         scores = [inner.model(name).scores(self.part.vectors[held]) for inner, held in self.inner]
         return np.concatenate(scores), np.concatenate([self.part.labels[held] for _, held in self.inner])
 
@@ -134,8 +136,10 @@ class Trainer:
         if not self.balancer.weighted:
             return {}, {}
         if not record.weighting:
-            got = f"{record.title} takes no class weights"
-            raise HeadError(got, "use --balance threshold or random-over with it, or another head")
+            raise HeadError(
+                got=f"{record.title} takes no class weights",
+                remedy="use --balance threshold or random-over with it, or another head",
+            )
         return WEIGHTINGS[record.weighting](labels)
 
 

@@ -15,9 +15,9 @@ import threadpoolctl
 from joblib.externals.loky import ProcessPoolExecutor, process_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
-from heads.cell import FoldScores
-from heads.crossval import Failure, Task, fit_task
-from heads.errors import HeadError
+from headroom.errors import HeadError
+from headroom.heads.cell import FoldScores
+from headroom.heads.crossval import Failure, Task, fit_task
 
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
@@ -55,8 +55,10 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int) -> Iterator[tuple[Task, Outco
         for future in as_completed(waiting):
             yield waiting[future], future.result()
     except BrokenProcessPool as error:
-        got = "a worker process was ended from outside, probably because memory ran out"
-        raise HeadError(got, "run again with fewer --jobs; finished cells are kept") from error
+        raise HeadError(
+            got="a worker process was ended from outside, probably because memory ran out",
+            remedy="run again with fewer --jobs; finished cells are kept",
+        ) from error
     finally:
         executor.shutdown(wait=True, kill_workers=True)
 

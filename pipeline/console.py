@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 
 import typer
 
+from headroom.errors import HeadroomError, UsageError
+
 COULD_NOT, WRONG_USE, INTERRUPTED = 1, 2, 130
 PLAIN_PROGRESS_SECONDS = 30
 
@@ -23,15 +25,6 @@ _OS_REMEDIES = {
     errno.EPERM: "allow it, or name another place with --cache or --output",
     errno.EROFS: "name another place with --cache or --output",
 }
-
-
-class UsageError(Exception):
-    """The command was used wrongly; says what was got and what to do."""
-
-    def __init__(self, got: str, remedy: str) -> None:
-        super().__init__(got)
-        self.got = got
-        self.remedy = remedy
 
 
 def say(text: str) -> None:
@@ -63,8 +56,8 @@ def command(function: Callable) -> Callable:
             return function(*args, **kwargs)
         except typer.Exit:
             raise
-        except UsageError as error:
-            stop(error.got, error.remedy, WRONG_USE)
+        except HeadroomError as error:
+            stop(error.got, error.remedy, WRONG_USE if isinstance(error, UsageError) else COULD_NOT)
         except KeyboardInterrupt:
             stop("interrupted", "run the same command again to go on: what was finished is kept", INTERRUPTED)
         except BrokenPipeError:
@@ -80,8 +73,6 @@ def command(function: Callable) -> Callable:
 
 def _explained(error: Exception) -> tuple[str, str]:
     """Return what was got and what to do for any exception."""
-    if hasattr(error, "got") and hasattr(error, "remedy"):
-        return error.got, error.remedy
     if isinstance(error, OSError) and error.errno is not None:
         got = f"{error.filename or 'the disk'}: {os.strerror(error.errno).lower()}"
         return got, _OS_REMEDIES.get(error.errno, "check the path and try again")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from features.backbones import BACKBONES
-from features.engines import ENGINES, EngineRecord
+from headroom.features.backbones import BACKBONES
+from headroom.features.engines import ENGINES, EngineRecord
 from tests import fake_engine
 from tests.launch import BLOCK, with_block_size
 from tests.running import ROOT, Done, checked
@@ -31,7 +31,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def run(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     """Run a command in this process, with the fake engine and in an empty folder: ``run("extract", ...)``."""
-    from pipeline.commands import app
+    from headroom.pipeline.commands import app
 
     for name in ("HEADROOM_DEBUG", "HEADROOM_CACHE", "HEADROOM_DATA"):
         monkeypatch.delenv(name, raising=False)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from features.backbones import Backbone
-from features.building import Network
+from headroom.features.backbones import Backbone
+from headroom.features.build import Network
 
 DIM = 8
 SIZE = 16

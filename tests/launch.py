@@ -18,13 +18,13 @@ BLOCK = "BLOCK_IMAGES"
 
 def install() -> None:
     """Put the fake backbones and the fake engine into the tables."""
-    import features.backbones
-    import features.engines
+    import headroom.features.backbones
+    import headroom.features.engines
     from tests import fake_engine
 
     for record in (fake_engine.BACKBONE, fake_engine.OTHER_BACKBONE):
-        features.backbones.BACKBONES[record.name] = record
-    features.engines.ENGINES["openvino"] = features.engines.EngineRecord(
+        headroom.features.backbones.BACKBONES[record.name] = record
+    headroom.features.engines.ENGINES["openvino"] = headroom.features.engines.EngineRecord(
         "openvino", "tests.fake_engine", fake_engine.BATCH
     )
     if "LAUNCH_BLOCK" in os.environ:
@@ -34,13 +34,17 @@ def install() -> None:
 
 def with_block_size() -> list[ModuleType]:
     """Return the modules of stage one that know how many images make a block."""
-    import features.extraction  # noqa: F401 - it imports the others
+    import headroom.features.extract  # noqa: F401 - it imports the others
 
-    return [module for name, module in sys.modules.items() if name[:9] == "features." and hasattr(module, BLOCK)]
+    return [
+        module
+        for name, module in sys.modules.items()
+        if name.startswith("headroom.features.") and hasattr(module, BLOCK)
+    ]
 
 
 if __name__ == "__main__":
-    from pipeline.commands import main
+    from headroom.pipeline.commands import main
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start deaf to it
     if os.environ.get("LAUNCH_PLAIN") is None:

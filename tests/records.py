@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from features.embeddings import Header
-from features.imageset import ImageSet
+from headroom.features.scan import ImageSet
+from headroom.features.store import Header
 
 
 def image_set(labels: list[int], **changes: Any) -> ImageSet:

@@ -57,7 +57,7 @@ def finished(process: subprocess.Popen) -> Done:
 
 def headroom(*arguments: object, **options: Any) -> Done:
     """Run a command in a process of its own, with the real engines."""
-    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    command = [sys.executable, "-m", "headroom", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, **options)
     return checked(Done(done.returncode, done.stdout, done.stderr))
 

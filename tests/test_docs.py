@@ -18,10 +18,10 @@ import pytest
 import typer.main
 
 from docs import make_commands
-from features.backbones import BACKBONES
-from features.building import Network
-from features.engines import ENGINES, EngineRecord
-from pipeline.commands import app
+from headroom.features.backbones import BACKBONES
+from headroom.features.build import Network
+from headroom.features.engines import ENGINES, EngineRecord
+from headroom.pipeline.commands import app
 from tests import fake_engine
 from tests.pictures import folder_set, table_set, write_picture
 

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands.check import check
-from pipeline.commands.demo import demo
-from pipeline.commands.extract import extract
-from pipeline.commands.fit import fit
-from pipeline.commands.replicate import replicate
-from pipeline.commands.report import report
-from pipeline.commands.tables import datasets, models
-from pipeline.console import INTERRUPTED, WRONG_USE, say
+from headroom.pipeline.commands.check import check
+from headroom.pipeline.commands.demo import demo
+from headroom.pipeline.commands.extract import extract
+from headroom.pipeline.commands.fit import fit
+from headroom.pipeline.commands.replicate import replicate
+from headroom.pipeline.commands.report import report
+from headroom.pipeline.commands.tables import datasets, models
+from headroom.pipeline.console import INTERRUPTED, WRONG_USE, say
 
 app = typer.Typer(
     name="headroom",

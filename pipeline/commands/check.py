@@ -2,8 +2,8 @@
 
 import typer
 
-from pipeline.console import COULD_NOT, command, say, write_json
-from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Ignore, Json
+from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Ignore, Json
+from headroom.pipeline.console import COULD_NOT, command, say, write_json
 
 
 @command
@@ -15,14 +15,13 @@ def check(
     Warnings leave the exit code at 0; a damaged file makes it 1. Without the images only the checks on files are
     left out.
     """
-    from heads.errors import HeadError
-    from pipeline.checks import DAMAGE, as_promised, muted, run_checks
-    from pipeline.console import UsageError
-    from pipeline.evidence import gather
-    from pipeline.joining import stored_embeddings
-    from pipeline.report.collecting import read_cells
-    from pipeline.report.terminal import check_lines
-    from pipeline.verifying import damages, leftovers
+    from headroom.errors import HeadError, UsageError
+    from headroom.pipeline.cache import damages, leftovers
+    from headroom.pipeline.checks.checks import DAMAGE, as_promised, muted, run_checks
+    from headroom.pipeline.checks.facts import gather
+    from headroom.pipeline.problems import stored_embeddings
+    from headroom.pipeline.report.model import read_cells
+    from headroom.pipeline.report.terminal import check_lines
 
     ignored = muted(ignore or ())
     damaged = [DAMAGE.finding(line) for line in damages(cache)]
@@ -35,8 +34,9 @@ def check(
         cells, problems = [], {}
     names = sorted({item.dataset for item in stored} | {cell.dataset for cell in cells})
     if not names and not damaged:
-        got = f"{cache} holds neither embeddings nor results"
-        raise UsageError(got, "run extract first, or name another --cache")
+        raise UsageError(
+            got=f"{cache} holds neither embeddings nor results", remedy="run extract first, or name another --cache"
+        )
     gathered = (gather(name, stored, cells, problems, data_dir) for name in names)
     evidence = [one for one in gathered if one is not None]
     for one in evidence:

@@ -2,8 +2,8 @@
 
 import typer
 
-from pipeline.console import command, say
-from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir
+from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir
+from headroom.pipeline.console import command, say
 
 DATASET = "synthetic-fundus"
 MODEL = "mobilenet"
@@ -18,7 +18,7 @@ def demo(cache: Cache = DEFAULT_CACHE, data_dir: DataDir = DEFAULT_DATA) -> None
 
     ImageNet weights are used where they are on this machine or come within seconds, else seeded random ones.
     """
-    from pipeline.steps import repeat, run_step
+    from headroom.pipeline.commands.steps import repeat, run_step
 
     weights = _weights()
     places = ["--cache", str(cache)]
@@ -35,10 +35,10 @@ def demo(cache: Cache = DEFAULT_CACHE, data_dir: DataDir = DEFAULT_DATA) -> None
 
 def _weights() -> str:
     """Return ``imagenet`` where the weights are here or come within seconds, else ``random``."""
-    from features.backbones import BACKBONES
-    from features.errors import FeatureError
-    from features.weights import resolve_weights
-    from features.weights_download import download_imagenet
+    from headroom.errors import FeatureError
+    from headroom.features.backbones import BACKBONES
+    from headroom.features.download import download_imagenet
+    from headroom.features.weights import resolve_weights
 
     backbone = BACKBONES[MODEL]
     if resolve_weights("imagenet", backbone) is None:

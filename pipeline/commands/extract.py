@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pipeline.console import COULD_NOT, UsageError, command, progress, say, stop, write_json
-from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Jobs, Json, Seed, cores
+from headroom.errors import UsageError
+from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Jobs, Json, Seed, cores
+from headroom.pipeline.console import COULD_NOT, command, progress, say, stop, write_json
 
 if TYPE_CHECKING:
-    from features.run import Run
+    from headroom.features.run import Run
 
 
 Engine = Literal["auto", "openvino", "keras"]
@@ -62,23 +63,24 @@ def extract(
     """Turn images into pooled embeddings of frozen CNNs, once; what is cached is not computed again."""
     import time
 
-    from features.backbones import BACKBONES
-    from features.catalogue import DATASETS
-    from features.computing import Computing
-    from features.engines import ENGINES, choose_engine
-    from features.extraction import extract as run_extraction
-    from features.imageset import Columns
-    from features.networks import NetworkOptions, plan_networks
-    from pipeline.locating import locate
-    from pipeline.naming import pick
+    from headroom.features.backbones import BACKBONES
+    from headroom.features.compute import Computing
+    from headroom.features.datasets import DATASETS
+    from headroom.features.engines import ENGINES, choose_engine
+    from headroom.features.extract import extract as run_extraction
+    from headroom.features.network import NetworkOptions, plan_networks
+    from headroom.features.scan import Columns
+    from headroom.pipeline.locate import locate
+    from headroom.pipeline.names import pick
 
     began = time.perf_counter()
     models = [
         row for asked in model for row in ([asked] if asked.endswith(".keras") else pick("model", [asked], BACKBONES))
     ]
     if len(weights) > 1 and len(weights) != len(models):
-        got = f"{len(models)} models and {len(weights)} times --weights"
-        raise UsageError(got, "give --weights once, or once each")
+        raise UsageError(
+            got=f"{len(models)} models and {len(weights)} times --weights", remedy="give --weights once, or once each"
+        )
     images = locate(
         dataset,
         data_dir,

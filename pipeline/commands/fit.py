@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from pipeline.console import COULD_NOT, command, progress, say, stop, write_json
-from pipeline.options import DEFAULT_CACHE, Cache, Jobs, Json, Seed, cores
+from headroom.pipeline.commands.options import DEFAULT_CACHE, Cache, Jobs, Json, Seed, cores
+from headroom.pipeline.console import COULD_NOT, command, progress, say, stop, write_json
 
 BASELINE = "none"
 
@@ -44,14 +44,14 @@ def fit(
     """
     import time
 
-    from heads.balancing import BALANCERS
-    from heads.classifiers import HEADS
-    from heads.errors import HeadError
-    from heads.grid import plan_cells, run_cells
-    from heads.results import Results
-    from heads.settings import GridSettings
-    from pipeline.joining import load_problem, plan_problems, stored_embeddings
-    from pipeline.naming import pick
+    from headroom.errors import HeadError
+    from headroom.heads.balancing import BALANCERS
+    from headroom.heads.classifiers import HEADS
+    from headroom.heads.grid import plan_cells, run_cells
+    from headroom.heads.results import Results
+    from headroom.heads.settings import GridSettings
+    from headroom.pipeline.names import pick
+    from headroom.pipeline.problems import load_problem, plan_problems, stored_embeddings
 
     began = time.perf_counter()
     heads = pick("head", head, HEADS)

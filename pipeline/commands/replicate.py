@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.console import COULD_NOT, command, say, stop, write_json
-from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Json, Seed
+from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Json, Seed
+from headroom.pipeline.console import COULD_NOT, command, say, stop, write_json
 
 PROTOCOLS = ("cv", "leaky")
 
@@ -29,11 +29,11 @@ def replicate(
     """
     from dataclasses import replace
 
-    from heads.results import Results
-    from pipeline.naming import pick
-    from pipeline.replication import STUDIES, measured
-    from pipeline.report.collecting import current
-    from pipeline.steps import repeat, run_step
+    from headroom.heads.results import Results
+    from headroom.pipeline.commands.steps import repeat, run_step
+    from headroom.pipeline.names import pick
+    from headroom.pipeline.report.model import current
+    from headroom.pipeline.studies import STUDIES, measured
 
     asked = STUDIES[pick("study", [study], STUDIES)[0]]
     asked = replace(asked, models=tuple(model or asked.models), datasets=tuple(dataset or asked.datasets))

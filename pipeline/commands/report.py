@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.console import command, say
-from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Ignore, Json
+from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Ignore, Json
+from headroom.pipeline.console import command, say
 
 Form = Literal["terminal", "html", "md", "csv", "latex", "json"]
 
@@ -28,12 +28,12 @@ def report(
     json: Json = False,
 ) -> None:
     """Show which combination is best, with intervals, and every balancer against none on the same folds."""
-    from features.safewrite import replacing
-    from pipeline.checks import muted, run_checks
-    from pipeline.evidence import gather
-    from pipeline.joining import stored_embeddings
-    from pipeline.report.collecting import Report, collect, remarks
-    from pipeline.report.formats import FORMATS
+    from headroom.features.safewrite import replacing
+    from headroom.pipeline.checks.checks import muted, run_checks
+    from headroom.pipeline.checks.facts import gather
+    from headroom.pipeline.problems import stored_embeddings
+    from headroom.pipeline.report.forms import FORMATS
+    from headroom.pipeline.report.model import Report, collect, remarks
 
     ignored = muted(ignore or ())
     form = FORMATS["json" if json else format]
@@ -45,7 +45,7 @@ def report(
     found = run_checks([one for one in gathered if one is not None], ignored)
     text = form.render(Report(parts, found, remarks(parts)))
     if figures is not None:
-        from pipeline.report.gallery import save_figures
+        from headroom.pipeline.report.gallery import save_figures
 
         say(f"wrote {len(save_figures(parts, figures)):,} files to {figures}")
     place = output or (cache / "reports" / form.file if form.file else None)

@@ -5,16 +5,16 @@ from typing import Any
 
 import typer
 
-from pipeline.console import command, write_json
-from pipeline.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Json
+from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Json
+from headroom.pipeline.console import command, write_json
 
 
 @command
 def models(cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
     """List the backbones, and on which data sets each is extracted."""
-    from features.backbones import BACKBONES
-    from features.weights import keras_models_folder
-    from pipeline.joining import stored_embeddings
+    from headroom.features.backbones import BACKBONES
+    from headroom.features.weights import keras_models_folder
+    from headroom.pipeline.problems import stored_embeddings
 
     stored, _ = stored_embeddings(cache)
     rows: list[dict[str, Any]] = [
@@ -42,8 +42,8 @@ def models(cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
 @command
 def datasets(data_dir: DataDir = DEFAULT_DATA, cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
     """List the data sets known by name, where they are, and how to get them."""
-    from features.catalogue import DATASETS
-    from pipeline.joining import stored_embeddings
+    from headroom.features.datasets import DATASETS
+    from headroom.pipeline.problems import stored_embeddings
 
     stored, _ = stored_embeddings(cache)
     rows: list[dict[str, Any]] = [

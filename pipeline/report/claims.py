@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from heads.comparing import plan_comparisons
-from heads.contrast import contrast
-from heads.errors import HeadError
-from pipeline.replication import STUDIES
-from pipeline.report.collecting import GRID, Part
+from headroom.errors import HeadError
+from headroom.heads.scores.comparing import plan_comparisons
+from headroom.heads.scores.contrast import contrast
+from headroom.pipeline.report.model import GRID, Part
+from headroom.pipeline.studies import STUDIES
 
 
 def claimed(part: Part) -> list[dict[str, Any]]:

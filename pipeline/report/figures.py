@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
 
-from heads.metrics import METRICS, per_class
-from heads.pooling import pooled
-from heads.tally import ECE_BINS, Predictions
-from pipeline.report.collecting import JUDGED, LEAKY, Part, Row
-from pipeline.report.drawing import COLOURS, INK, MIDDLE
-from pipeline.report.mapping import embedding_map
-from pipeline.report.numbers import digits, mark, title
-from pipeline.report.verdict import QUESTION, balancer, label
+from headroom.heads.scores.metrics import METRICS, per_class
+from headroom.heads.scores.pooled import pooled
+from headroom.heads.scores.predictions import ECE_BINS, Predictions
+from headroom.pipeline.report.drawing import COLOURS, INK, MIDDLE
+from headroom.pipeline.report.map import embedding_map
+from headroom.pipeline.report.model import JUDGED, LEAKY, Part, Row
+from headroom.pipeline.report.numbers import digits, mark, title
+from headroom.pipeline.report.verdict import QUESTION, balancer, label
 
 Draw = Callable[[Axes, Part], str]
 

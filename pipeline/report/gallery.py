@@ -7,9 +7,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from pipeline.report.collecting import Part
-from pipeline.report.drawing import as_svg, drawing, save
-from pipeline.report.figures import FIGURES, FigureRecord
+from headroom.pipeline.report.drawing import as_svg, drawing, save
+from headroom.pipeline.report.figures import FIGURES, FigureRecord
+from headroom.pipeline.report.model import Part
 
 WIDE = 5.0  # inches from which a figure takes the whole width of a page
 

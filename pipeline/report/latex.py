@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from heads.metrics import METRICS
-from heads.wording import SIGNIFICANT
-from pipeline.report.collecting import Part, Report
-from pipeline.report.numbers import MAIN, SHORT, difference, digits, measured, shown
-from pipeline.report.verdict import winner
+from headroom.heads.scores.metrics import METRICS
+from headroom.pipeline.report.model import Part, Report
+from headroom.pipeline.report.numbers import MAIN, SHORT, difference, digits, measured, shown
+from headroom.pipeline.report.verdict import winner
+from headroom.pipeline.report.wording import SIGNIFICANT
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from heads.metrics import METRICS
-from heads.wording import PRACTICALLY_CERTAIN, SIGNIFICANT
+from headroom.heads.scores.metrics import METRICS
+from headroom.pipeline.report.wording import PRACTICALLY_CERTAIN, SIGNIFICANT
 
 MAIN = ("accuracy", "recall_macro", "specificity_macro", "kappa_quadratic")
 PRINTED = ("accuracy", "recall_macro", "specificity_macro", "f1_macro", "kappa_quadratic", "auroc_ovr", "ece")

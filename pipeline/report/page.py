@@ -9,14 +9,25 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from heads.metrics import METRICS
-from heads.wording import sentence
-from pipeline.report.claims import claimed
-from pipeline.report.collecting import Part, Report
-from pipeline.report.figures import class_metrics
-from pipeline.report.gallery import Plate, plates
-from pipeline.report.numbers import MAIN, PRINTED, SHORT, difference, digits, interval, mark, outlook, shown, title
-from pipeline.report.verdict import balancer, label, verdict, winner
+from headroom.heads.scores.metrics import METRICS
+from headroom.pipeline.report.claims import claimed
+from headroom.pipeline.report.figures import class_metrics
+from headroom.pipeline.report.gallery import Plate, plates
+from headroom.pipeline.report.model import Part, Report
+from headroom.pipeline.report.numbers import (
+    MAIN,
+    PRINTED,
+    SHORT,
+    difference,
+    digits,
+    interval,
+    mark,
+    outlook,
+    shown,
+    title,
+)
+from headroom.pipeline.report.verdict import balancer, label, verdict, winner
+from headroom.pipeline.report.wording import sentence
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class Chapter:
 def as_html(report: Report) -> str:
     """Return the page; everything that comes from users' data is escaped by the template."""
     environment = Environment(
-        loader=PackageLoader("pipeline", "report"),
+        loader=PackageLoader("headroom.pipeline.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

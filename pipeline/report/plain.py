@@ -5,10 +5,10 @@ import io
 import json
 from typing import Any
 
-from heads.metrics import METRICS
-from pipeline.report.collecting import NAMES, Report
-from pipeline.report.numbers import PRINTED, SHORT, difference, digits, measured, outlook, shown
-from pipeline.report.verdict import verdict
+from headroom.heads.scores.metrics import METRICS
+from headroom.pipeline.report.model import NAMES, Report
+from headroom.pipeline.report.numbers import PRINTED, SHORT, difference, digits, measured, outlook, shown
+from headroom.pipeline.report.verdict import verdict
 
 FORMULA_STARTS = ("=", "+", "-", "@")
 

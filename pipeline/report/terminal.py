@@ -3,9 +3,9 @@
 import textwrap
 from typing import Any
 
-from pipeline.report.collecting import JUDGED, Part, Report
-from pipeline.report.numbers import MAIN, SHORT, digits, mark, shown
-from pipeline.report.verdict import verdict
+from headroom.pipeline.report.model import JUDGED, Part, Report
+from headroom.pipeline.report.numbers import MAIN, SHORT, digits, mark, shown
+from headroom.pipeline.report.verdict import verdict
 
 WIDTH = 80
 MOST = 20  # rows of a table; the other forms show all

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from heads.balancing import BALANCERS
-from heads.choosing import judge_choice
-from heads.contrast import contrast
-from heads.errors import HeadError
-from heads.metrics import METRICS
-from heads.statistics import PairedResult
-from heads.wording import PRACTICALLY_CERTAIN, SIGNIFICANT
-from pipeline.report.collecting import JUDGED, Part, Row
-from pipeline.report.numbers import digits, interval, measured, title
+from headroom.errors import HeadError
+from headroom.heads.balancing import BALANCERS
+from headroom.heads.scores.choice import judge_choice
+from headroom.heads.scores.contrast import contrast
+from headroom.heads.scores.metrics import METRICS
+from headroom.heads.scores.paired import PairedResult
+from headroom.pipeline.report.model import JUDGED, Part, Row
+from headroom.pipeline.report.numbers import digits, interval, measured, title
+from headroom.pipeline.report.wording import PRACTICALLY_CERTAIN, SIGNIFICANT
 
 QUESTION = "smote"
 OUTCOMES = RAISED, LOWERED, SAME, UNCLEAR = ("raised", "lowered", "practically unchanged", "no change shown")

@@ -76,10 +76,10 @@ def compare(name: str, size: int, folder: Path) -> dict[str, Any]:
     """Measure one backbone."""
     import keras
 
-    from features.backbones import BACKBONES
-    from features.building import Network
-    from features.engines import ENGINES, relative_error
-    from features.weights import Weights, file_digest
+    from headroom.features.backbones import BACKBONES
+    from headroom.features.build import Network
+    from headroom.features.engines import ENGINES, relative_error
+    from headroom.features.weights import Weights, file_digest
 
     record = BACKBONES[name]
     pixels = pictures(size)
@@ -100,7 +100,7 @@ def compare(name: str, size: int, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Measure the backbones that the command line names."""
-    from features.backbones import BACKBONES
+    from headroom.features.backbones import BACKBONES
 
     os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
     for argument in sys.argv[1:]:

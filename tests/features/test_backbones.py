@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from features.backbones import BACKBONES
-from features.building import PREPROCESSING
+from headroom.features.backbones import BACKBONES
+from headroom.features.build import PREPROCESSING
 from tests.running import ROOT
 
 RECORDS = list(BACKBONES.values())

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from features.catalogue import DATASETS, load_dataset
-from features.errors import FeatureError
-from features.synthetic import write_fundus
+from headroom.errors import FeatureError
+from headroom.features.datasets import DATASETS, load_dataset
+from headroom.features.synthetic import write_fundus
 from tests.pictures import write_picture
 
 RECORDS = list(DATASETS.values())
@@ -161,7 +161,9 @@ class TestSyntheticFundus:
         assert "" not in grades
 
     def test_interrupted_making_leaves_no_half_set(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("features.synthetic.draw_fundus", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        monkeypatch.setattr(
+            "headroom.features.synthetic.draw_fundus", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             write_fundus(tmp_path / "set", (2, 2))
         assert not (tmp_path / "set").exists()

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from features.decoding import BadImage, decode, decode_bytes, quiet_pillow
+from headroom.features.decode import BadImage, decode, decode_bytes, quiet_pillow
 
 SIZE = 12
 EXIF_ORIENTATION = 0x0112

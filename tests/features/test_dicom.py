@@ -9,7 +9,7 @@ import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
-from features.decoding import BadImage, decode_bytes
+from headroom.features.decode import BadImage, decode_bytes
 
 RAMP = np.linspace(100, 3000, 64).reshape(8, 8).astype(np.uint16)
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.embeddings import read_about, read_embeddings, read_header, read_vectors, write_embeddings
-from features.errors import FeatureError
+from headroom.errors import FeatureError
+from headroom.features.store import read_about, read_embeddings, read_header, read_vectors, write_embeddings
 from tests.records import header_of, image_set
 from tests.running import contents
 

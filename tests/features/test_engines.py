@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import engine_keras
-from features.building import Network
-from features.embeddings import read_embeddings
-from features.engines import ENGINES, PROBE_LIMIT, choose_engine, load_probed, relative_error
-from features.errors import FeatureError
-from features.weights import Weights
+from headroom.errors import FeatureError
+from headroom.features.build import Network
+from headroom.features.engines import ENGINES, PROBE_LIMIT, choose_engine, load_probed, relative_error
+from headroom.features.engines import keras as engine_keras
+from headroom.features.store import read_embeddings
+from headroom.features.weights import Weights
 from tests import fake_engine
 from tests.pictures import folder_set
 from tests.running import ROOT, checked_answer, headroom
@@ -105,7 +105,7 @@ class TestProbe:
         assert 0 < probed.error <= PROBE_LIMIT
 
     def test_reduced_beyond_the_limit(self, record, tmp_path, batch, monkeypatch):
-        monkeypatch.setattr("features.engines.PROBE_LIMIT", 0.001)
+        monkeypatch.setattr("headroom.features.engines.PROBE_LIMIT", 0.001)
         monkeypatch.setenv("FAKE_ENGINE_REDUCED", "bfloat16")
         probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
         assert (probed.precision, probed.error) == ("float32", None)
@@ -113,7 +113,7 @@ class TestProbe:
             load_probed(record, NETWORK, "bfloat16", tmp_path, lambda: batch)
 
     def test_the_more_exact_where_the_faster_is_beyond_the_limit(self, record, tmp_path, batch, monkeypatch):
-        monkeypatch.setattr("features.engines.PROBE_LIMIT", 0.001)
+        monkeypatch.setattr("headroom.features.engines.PROBE_LIMIT", 0.001)
         monkeypatch.setenv("FAKE_ENGINE_REDUCED", "bfloat16 float16")
         probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
         assert (probed.precision, probed.error) == ("float16", pytest.approx(0.0005, rel=0.01))

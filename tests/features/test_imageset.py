@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.errors import FeatureError
-from features.imageset import Columns, scan_folders, scan_table, with_patients
+from headroom.errors import FeatureError
+from headroom.features.scan import Columns, scan_folders, scan_table, with_patients
 
 
 def touch(root: Path, *names: str) -> Path:

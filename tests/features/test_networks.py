@@ -8,12 +8,12 @@ import zipfile
 
 import pytest
 
-from features.backbones import BACKBONES
-from features.errors import FeatureError
-from features.networks import NetworkOptions, plan_networks, recipe_of
-from features.views import Frame
-from features.weights import keras_models_folder, resolve_weights
-from features.weights_download import download_imagenet
+from headroom.errors import FeatureError
+from headroom.features.backbones import BACKBONES
+from headroom.features.download import download_imagenet
+from headroom.features.network import NetworkOptions, plan_networks, recipe_of
+from headroom.features.views import Frame
+from headroom.features.weights import keras_models_folder, resolve_weights
 
 
 def keras_file(path, shape=(None, 96, 96, 3)):
@@ -106,7 +106,7 @@ class TestWeights:
     def test_without_a_network_the_error_names_file_place_and_other_ways(self, tmp_path, monkeypatch):
         monkeypatch.setenv("KERAS_HOME", str(tmp_path))
         answer = subprocess.CompletedProcess([], 1, "", "Traceback ...\nException: URL fetch failure\n")
-        monkeypatch.setattr("features.weights_download.subprocess.run", lambda *_, **__: answer)
+        monkeypatch.setattr("headroom.features.download.subprocess.run", lambda *_, **__: answer)
         with pytest.raises(FeatureError, match="URL fetch failure") as caught:
             download_imagenet(BACKBONES["vgg16"])
         for word in (BACKBONES["vgg16"].weights_file, str(tmp_path), "--weights FILE", "--weights random"):

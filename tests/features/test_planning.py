@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.planning import plan_extraction, plan_hashing
+from headroom.features.plan import plan_extraction, plan_hashing
 from tests.records import header_of, image_set
 
 LABELS = [0, 0, 1, 1, 2]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from features.blocks import Block, BlockFolder, block_key
-from features.errors import FeatureError
-from features.safewrite import replacing
+from headroom.errors import FeatureError
+from headroom.features.blocks import Block, BlockFolder, block_key
+from headroom.features.safewrite import replacing
 
 
 class TestReplacing:

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.decoding import decode
-from features.streaming import Stream
-from features.views import Frame
+from headroom.features.decode import decode
+from headroom.features.stream import Stream
+from headroom.features.views import Frame
 from tests.pictures import write_picture
 
 
@@ -65,7 +65,7 @@ def test_no_more_than_a_few_batches_are_decoded_ahead(paths, monkeypatch):
         begun.append(path)
         return decode(path, sizes)
 
-    monkeypatch.setattr("features.streaming.decode", counted)
+    monkeypatch.setattr("headroom.features.stream.decode", counted)
     with Stream([paths * 30], [Frame(8)], 4, 2) as batches:
         next(iter(batches))
         assert len(begun) <= 4 * 8
@@ -99,6 +99,6 @@ def test_decoding_begins_at_once(paths, monkeypatch):
     import threading
 
     begun = threading.Event()
-    monkeypatch.setattr("features.streaming.decode", lambda path, sizes: begun.set() or decode(path, sizes))
+    monkeypatch.setattr("headroom.features.stream.decode", lambda path, sizes: begun.set() or decode(path, sizes))
     with Stream([paths], [Frame(8)], 4, 1):
         assert begun.wait(10)

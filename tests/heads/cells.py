@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from heads.cell import Cell, FoldScores
+from headroom.heads.cell import Cell, FoldScores
 
 CLASSES = 3
 

@@ -3,10 +3,10 @@
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from heads.crossval import Ground, Task, fit_task, store
-from heads.folds import plan_folds
-from heads.problem import Problem
-from heads.settings import GridSettings
+from headroom.heads.crossval import Ground, Task, fit_task, store
+from headroom.heads.folds import plan_folds
+from headroom.heads.samples import Problem
+from headroom.heads.settings import GridSettings
 
 COUNTS = (60, 40, 28)  # groups a class
 SIZE = 2  # images a group, of identical content

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heads.balancing import BALANCERS, resample
-from heads.errors import HeadError
-from heads.part import Part
+from headroom.errors import HeadError
+from headroom.heads.balancing import BALANCERS, resample
+from headroom.heads.part import Part
 
 OVER_SAMPLERS = ("random-over", "smote", "borderline-smote", "svm-smote", "kmeans-smote", "adasyn", "augment")
 

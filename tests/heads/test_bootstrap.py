@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from heads.bootstrap import draw_weights, percentile_interval, replicated
-from heads.metrics import METRICS, score
-from heads.tally import Predictions, Tally
+from headroom.heads.scores.bootstrap import draw_weights, percentile_interval, replicated
+from headroom.heads.scores.metrics import METRICS, score
+from headroom.heads.scores.predictions import Predictions, Tally
 
 
 @pytest.fixture(params=[0.02, 3.0], ids=["many-ties", "few-ties"])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from heads.choosing import judge_choice
-from heads.leaderboard import leaderboard
+from headroom.heads.scores.choice import judge_choice
+from headroom.heads.scores.leaderboard import leaderboard
 from tests.heads.cells import CLASSES, make_cell, make_problem
 
 METRIC = "recall_macro"

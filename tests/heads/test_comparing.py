@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from heads.balancing import BALANCERS
-from heads.comparing import COMPARED, comparisons, plan_comparisons
-from heads.metrics import METRICS, score
-from heads.statistics import corrected_t, holm
-from heads.wording import sentence
+from headroom.heads.balancing import BALANCERS
+from headroom.heads.scores.comparing import COMPARED, comparisons, plan_comparisons
+from headroom.heads.scores.metrics import METRICS, score
+from headroom.heads.scores.paired import corrected_t, holm
+from headroom.pipeline.report.wording import sentence
 from tests.heads.cells import make_cell, make_problem
 
 KEYS = (

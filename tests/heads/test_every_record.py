@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from heads.balancing import BALANCERS
-from heads.cell import FoldScores
-from heads.classifiers import HEADS, WEIGHTINGS
+from headroom.heads.balancing import BALANCERS
+from headroom.heads.cell import FoldScores
+from headroom.heads.classifiers import HEADS, WEIGHTINGS
 from tests.heads.problems import COUNTS, fit, make_problem
 
 QUICK = [name for name in HEADS if name != "dense"]  # a network takes seconds a fit: slow tests have it

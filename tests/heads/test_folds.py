@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heads.errors import HeadError
-from heads.folds import near_duplicates, plan_folds, union_groups
+from headroom.errors import HeadError
+from headroom.heads.folds import near_duplicates, plan_folds, union_groups
 
 IDS = st.lists(st.tuples(st.sampled_from("abcd "), st.sampled_from("pqrs ")), min_size=1, max_size=30)
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from heads.classifiers import HEADS
-from heads.errors import HeadError
-from heads.grid import GridSettings, plan_cells, run_cells
-from heads.results import Results
+from headroom.errors import HeadError
+from headroom.heads.classifiers import HEADS
+from headroom.heads.grid import GridSettings, plan_cells, run_cells
+from headroom.heads.results import Results
 from tests.heads.problems import fit, make_problem
 
 SETTINGS = GridSettings(folds=2)
@@ -157,8 +157,8 @@ def test_tuning_searches_the_space_of_the_record(tmp_path, monkeypatch):
 
 SCRIPT = """
 import sys
-from heads.grid import GridSettings, plan_cells, run_cells
-from heads.results import Results
+from headroom.heads.grid import GridSettings, plan_cells, run_cells
+from headroom.heads.results import Results
 from tests.heads.problems import make_problem
 
 with Results(sys.argv[1]) as results:

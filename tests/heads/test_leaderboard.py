@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from heads.leaderboard import leaderboard
-from heads.metrics import METRICS, score
+from headroom.heads.scores.leaderboard import leaderboard
+from headroom.heads.scores.metrics import METRICS, score
 from tests.heads.cells import make_cell, make_problem
 
 

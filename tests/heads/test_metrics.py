@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from imblearn.metrics import specificity_score
 from sklearn import metrics as sk
 
-from heads.metrics import CONFUSION, METRICS, SCORES, per_class, score
+from headroom.heads.scores.metrics import CONFUSION, METRICS, SCORES, per_class, score
 
 
 @st.composite

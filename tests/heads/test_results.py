@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heads.cell import Cell, FoldScores
-from heads.errors import HeadError
-from heads.results import Results
+from headroom.errors import HeadError
+from headroom.heads.cell import Cell, FoldScores
+from headroom.heads.results import Results
 from tests.heads.problems import make_problem
 
 

@@ -4,9 +4,9 @@ import sqlite3
 from pathlib import Path
 
 from benchmarks.fabricated import fabricate
-from heads.cell import Cell
-from heads.results import Results
-from pipeline.report.collecting import Report, collect, remarks
+from headroom.heads.cell import Cell
+from headroom.heads.results import Results
+from headroom.pipeline.report.model import Report, collect, remarks
 
 SCRIPT = "<script>alert(1)</script>"
 FORMULA = "=cmd()"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.report.formats import FORMATS
+from headroom.pipeline.report.forms import FORMATS
 from tests.pipeline.reports import report_of, write_results
 
 pytestmark = pytest.mark.browser

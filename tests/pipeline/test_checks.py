@@ -11,10 +11,10 @@ import h5py
 import numpy as np
 import pytest
 
-from heads.results import Results
-from pipeline.checks import CHECKS, DAMAGE, run_checks
-from pipeline.evidence import Evidence, ModelFacts
-from pipeline.joining import stored_embeddings
+from headroom.heads.results import Results
+from headroom.pipeline.checks.checks import CHECKS, DAMAGE, run_checks
+from headroom.pipeline.checks.facts import Evidence, ModelFacts
+from headroom.pipeline.problems import stored_embeddings
 from tests.pictures import folder_set
 from tests.pipeline.reports import report_of, write_results
 from tests.running import ROOT, Done

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from features.embeddings import read_embeddings
+from headroom.features.store import read_embeddings
 from tests.pictures import folder_set, picture, table_set, write_picture
 
 REPORT_KEYS = {
@@ -76,7 +76,7 @@ class TestFirstRun:
         assert embeddings.about["weights"] == "random"
 
     def test_vectors_are_those_of_each_image(self, extract, scans, fake):
-        from features.decoding import decode
+        from headroom.features.decode import decode
 
         embeddings = stored(extract("scans"))
         constant = embeddings.vectors[0, :3] - _means(scans / embeddings.ids[0], decode)
@@ -395,7 +395,7 @@ class TestPrecision:
 
     def test_too_coarse_is_refused_by_name_and_passed_over_by_default(self, extract, scans, monkeypatch):
         monkeypatch.setenv("FAKE_ENGINE_REDUCED", "bfloat16")
-        monkeypatch.setattr("features.engines.PROBE_LIMIT", 0.001)
+        monkeypatch.setattr("headroom.features.engines.PROBE_LIMIT", 0.001)
         (row,) = extract("scans").json["runs"]
         assert row["precision"] == "float32"
         done = extract("scans", "--precision", "bfloat16")
@@ -420,8 +420,8 @@ class TestMachine:
     @pytest.fixture
     def gpu_that_keras_does_not_see(self, monkeypatch):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-        monkeypatch.setattr("features.engine_keras.devices", lambda: [{"CUDA_VISIBLE_DEVICES": "0"}])
-        monkeypatch.setattr("features.engine_keras.gpus", list)
+        monkeypatch.setattr("headroom.features.engines.keras.devices", lambda: [{"CUDA_VISIBLE_DEVICES": "0"}])
+        monkeypatch.setattr("headroom.features.engines.keras.gpus", list)
 
     @pytest.fixture
     def back_end_that_is_missing(self, monkeypatch):
@@ -429,7 +429,7 @@ class TestMachine:
             got = "No module named 'torch'"
             raise ModuleNotFoundError(got)
 
-        monkeypatch.setattr("features.engine_keras.gpus", gpus)
+        monkeypatch.setattr("headroom.features.engines.keras.gpus", gpus)
 
     @pytest.mark.usefixtures("gpu_that_keras_does_not_see")
     def test_a_gpu_that_cannot_be_used_costs_a_line(self, extract, scans):

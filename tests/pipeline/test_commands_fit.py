@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from heads.crossval import fit_task
+from headroom.heads.crossval import fit_task
 from tests.pictures import folder_set, write_picture
 
 HEADS = ("--head", "gaussian-nb", "--head", "knn")
@@ -37,8 +37,8 @@ def fit(run, monkeypatch):
             for task in tasks:
                 yield task, fit_task(task)
 
-    monkeypatch.setattr("heads.grid.run_tasks", here)
-    monkeypatch.setattr("heads.grid.has_intelex", lambda: False)  # it cannot share a process with OpenVINO
+    monkeypatch.setattr("headroom.heads.grid.run_tasks", here)
+    monkeypatch.setattr("headroom.heads.grid.has_intelex", lambda: False)  # it cannot share a process with OpenVINO
 
     def call(*arguments, head=HEADS):
         return run("fit", *head, "--folds", "3", "--jobs", "1", "--json", *arguments)
@@ -220,16 +220,16 @@ class TestDamagedCache:
             assert set(statuses(done).values()) == {"fitted"}
 
     def test_vectors_that_are_no_numbers_are_refused(self, embedded, fit, monkeypatch):
-        from pipeline import joining
+        from headroom.pipeline import problems
 
-        honest = joining.read_embeddings
+        honest = problems.read_embeddings
 
         def spoilt(path):
             embeddings = honest(path)
             embeddings.vectors[0, 0] = np.nan
             return embeddings
 
-        monkeypatch.setattr(joining, "read_embeddings", spoilt)
+        monkeypatch.setattr(problems, "read_embeddings", spoilt)
         done = fit()
         assert done.code == 1
         assert "no numbers" in done.error[0]

@@ -1,7 +1,7 @@
 """``models``, ``datasets``, ``--version``: what can be named."""
 
-from features.backbones import BACKBONES
-from features.catalogue import DATASETS
+from headroom.features.backbones import BACKBONES
+from headroom.features.datasets import DATASETS
 from tests.pictures import folder_set
 
 

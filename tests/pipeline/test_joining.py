@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.embeddings import write_embeddings
-from features.errors import FeatureError
-from pipeline.console import UsageError
-from pipeline.joining import load_problem, plan_problems, stored_embeddings
+from headroom.errors import FeatureError, UsageError
+from headroom.features.store import write_embeddings
+from headroom.pipeline.problems import load_problem, plan_problems, stored_embeddings
 from tests.records import header_of, image_set
 
 LABELS = [0, 1, 0, 1, 2, 2]

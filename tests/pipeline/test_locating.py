@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from features.errors import FeatureError
-from features.imageset import Columns
-from pipeline.console import UsageError
-from pipeline.locating import locate
+from headroom.errors import FeatureError, UsageError
+from headroom.features.scan import Columns
+from headroom.pipeline.locate import locate
 from tests.pictures import folder_set, table_set
 
 

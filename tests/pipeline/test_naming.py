@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.backbones import BACKBONES
-from features.catalogue import DATASETS
-from heads.balancing import BALANCERS
-from heads.classifiers import HEADS
-from pipeline.console import UsageError
-from pipeline.naming import pick, unknown
+from headroom.errors import UsageError
+from headroom.features.backbones import BACKBONES
+from headroom.features.datasets import DATASETS
+from headroom.heads.balancing import BALANCERS
+from headroom.heads.classifiers import HEADS
+from headroom.pipeline.names import pick, unknown
 
 TABLES = [BACKBONES, DATASETS, HEADS, BALANCERS]
 WORDS = st.text(max_size=12)

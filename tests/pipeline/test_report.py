@@ -15,17 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heads.metrics import METRICS
-from pipeline.commands.report import Form
-from pipeline.report.claims import claimed
-from pipeline.report.collecting import Report, collect, current
-from pipeline.report.drawing import FILES
-from pipeline.report.figures import FIGURES
-from pipeline.report.formats import FORMATS
-from pipeline.report.latex import escape
-from pipeline.report.plain import as_csv
-from pipeline.report.terminal import as_terminal
-from pipeline.report.verdict import verdict, winner
+from headroom.heads.scores.metrics import METRICS
+from headroom.pipeline.commands.report import Form
+from headroom.pipeline.report.claims import claimed
+from headroom.pipeline.report.drawing import FILES
+from headroom.pipeline.report.figures import FIGURES
+from headroom.pipeline.report.forms import FORMATS
+from headroom.pipeline.report.latex import escape
+from headroom.pipeline.report.model import Report, collect, current
+from headroom.pipeline.report.plain import as_csv
+from headroom.pipeline.report.terminal import as_terminal
+from headroom.pipeline.report.verdict import verdict, winner
 from tests.pipeline.reports import FORMULA, NASTY, SCRIPT, forget_results, report_of, write_failed, write_results
 from tests.running import Done
 
@@ -231,7 +231,7 @@ def test_only_the_newest_state_of_a_problem_counts(nasty: Report) -> None:
 
 @pytest.mark.parametrize("title", [record.name for record in FIGURES])
 def test_every_figure_is_drawn_or_has_nothing_to_show(nasty: Report, title: str) -> None:
-    from pipeline.report.drawing import as_svg, drawing
+    from headroom.pipeline.report.drawing import as_svg, drawing
 
     record = next(record for record in FIGURES if record.name == title)
     with drawing(*record.size) as figure:

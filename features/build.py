@@ -1,0 +1,197 @@
+"""Build the network that turns pixels into a pooled embedding, on whichever back end Keras runs.
+
+Only this module and the engines import Keras, and only inside functions.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headroom.errors import FeatureError
+from headroom.features.backbones import BACKBONES
+from headroom.features.weights import Weights
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+
+
+@dataclass(frozen=True)
+class Network:
+    """What has to be built: a network with preprocessing and pooling inside.
+
+    Attributes
+    ----------
+    model : str
+        Name in BACKBONES, or the path of a user's own ``.keras`` file.
+    size : int
+    preprocessing : {"none", "unit", "caffe", "torch"}
+    pooling : {"avg", "max"}
+    weights : Weights
+    """
+
+    model: str
+    size: int
+    preprocessing: str
+    pooling: str
+    weights: Weights
+
+    @property
+    def label(self) -> str:
+        """Name under which its vectors are kept."""
+        return self.model if self.model in BACKBONES else Path(self.model).stem
+
+
+def build(network: Network) -> Any:
+    """Build the Keras model ``uint8 (batch, size, size, 3) -> (batch, dim)``.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    keras.Model
+        Its outputs are in the current dtype policy.
+
+    Raises
+    ------
+    FeatureError
+        The weights belong to another architecture, or the file is no Keras model.
+    """
+    import keras
+
+    core = _own_model(network) if network.model not in BACKBONES else _application(network)
+    pixels = keras.Input((network.size, network.size, 3), dtype="uint8", name="pixels")
+    x = keras.ops.cast(pixels, "float32")
+    x = core(PREPROCESSING[network.preprocessing](x))
+    if len(x.shape) == 4:
+        pool = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}[network.pooling]
+        x = pool()(x)
+    return keras.Model(pixels, x, name="embedding")
+
+
+def _unit(x: Any) -> Any:
+    """Map 0..255 to -1..1."""
+    import keras
+
+    return keras.layers.Rescaling(1 / 127.5, offset=-1.0)(x)
+
+
+def _caffe(x: Any) -> Any:
+    """Turn RGB into BGR and take off the ImageNet mean."""
+    import keras
+
+    return keras.layers.Rescaling(1.0, offset=[-mean for mean in CAFFE_MEAN_BGR])(keras.ops.flip(x, axis=-1))
+
+
+def _torch(x: Any) -> Any:
+    """Map 0..255 to 0..1, take off the ImageNet mean and divide by the deviation."""
+    import keras
+
+    scale = [1 / (255 * deviation) for deviation in IMAGENET_STD]
+    offset = [-mean / deviation for mean, deviation in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)]
+    return keras.layers.Rescaling(scale, offset=offset)(x)
+
+
+PREPROCESSING: dict[str, Callable[[Any], Any]] = {
+    "none": lambda x: x,
+    "unit": _unit,
+    "caffe": _caffe,
+    "torch": _torch,
+}
+
+
+def _application(network: Network) -> Any:
+    """Build a Keras Application and give it its weights."""
+    import keras
+
+    record = BACKBONES[network.model]
+    builder = getattr(keras.applications, record.builder)
+    shape = (network.size, network.size, 3)
+    try:
+        core = builder(
+            include_top=False, weights=None, input_shape=shape, pooling=network.pooling, **dict(record.options)
+        )
+    except ValueError as error:
+        raise FeatureError(
+            got=f"{record.name} cannot be built for --size {network.size}: {_first_line(error)}",
+            remedy=f"leave --size out (its own is {record.size})",
+        ) from error
+    if network.weights.kind == "random":
+        _randomise(core, network.weights.seed)
+    else:
+        _load(core, network.weights.path, record.name)
+        _undo_doubled_deviation(core)
+    core.trainable = False
+    return core
+
+
+def _load(core: Any, path: Path | None, name: str) -> None:
+    """Load a weights file, or say that it is another network's."""
+    try:
+        core.load_weights(str(path))
+    except Exception as error:  # Keras, h5py and zipfile raise many kinds for one cause
+        got = f"the weights in {path} do not fit {name}: {_first_line(error)}"
+        remedy = f"give weights of {name} saved without its classifier (include_top=False)"
+        raise FeatureError(got, remedy) from error
+
+
+def _randomise(core: Any, seed: int) -> None:
+    """Draw He-normal kernels from NumPy, so that every back end gets the same network."""
+    generator = np.random.default_rng(seed)
+    for weight in core.weights:
+        if weight.name.endswith("kernel"):
+            depthwise = len(weight.shape) == 4 and weight.shape[-1] == 1
+            fan_in = int(np.prod(weight.shape[:2] if depthwise else weight.shape[:-1]))
+            values = generator.standard_normal(weight.shape, dtype=np.float32) * np.sqrt(2 / max(fan_in, 1))
+            weight.assign(values)
+
+
+def _undo_doubled_deviation(core: Any) -> None:
+    """Make EfficientNet's input normalisation what its ImageNet weights were trained on.
+
+    Keras's files hold the deviation where the layer expects the variance; ``weights="imagenet"`` mends that with one
+    more layer, which a network built for a file lacks. Squaring the stored value is the same function.
+    """
+    import keras
+
+    for layer in core.layers:
+        if isinstance(layer, keras.layers.Normalization) and layer.variance is not None:
+            stored = np.ravel(keras.ops.convert_to_numpy(layer.variance))
+            if stored.shape == (3,) and np.allclose(stored, IMAGENET_STD, atol=1e-4):
+                mean, _, *rest = layer.get_weights()
+                layer.set_weights([mean, stored**2, *rest])
+                layer.finalize_state()
+
+
+def _own_model(network: Network) -> Any:
+    """Load a user's ``.keras`` model up to what feeds its classifier."""
+    import keras
+
+    try:
+        model = keras.saving.load_model(network.model, compile=False)
+    except Exception as error:  # a file can be wrong in as many ways as there are exceptions
+        raise FeatureError(
+            got=f"{network.model} is not a Keras model that can be loaded: {_first_line(error)}",
+            remedy="give a .keras file saved by Keras 3 without custom code",
+        ) from error
+    last = model.layers[-1]
+    if isinstance(last, keras.layers.Dense) and len(model.layers) > 1:
+        model = keras.Model(model.inputs, last.input)
+    if len(model.inputs) != 1 or tuple(model.inputs[0].shape[-1:]) != (3,) or len(model.outputs[0].shape) not in (2, 4):
+        raise FeatureError(
+            got=f"{network.model} takes {model.input_shape} and gives {model.output_shape}",
+            remedy="a backbone takes one RGB image and gives a vector or a feature map",
+        )
+    model.trainable = False
+    return model
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error, without its trailing full stop."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")[:200]

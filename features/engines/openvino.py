@@ -1,0 +1,202 @@
+"""OpenVINO on the CPU: exported once by Keras's own OpenVINO back end in its own process, then run without Keras."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from threading import Semaphore
+from typing import Any
+
+import numpy as np
+
+from headroom.errors import FeatureError
+from headroom.features.build import Network, build
+from headroom.features.engines import Pending
+from headroom.features.engines.channels_first import keep_channels_first
+from headroom.features.weights import Weights
+
+PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+NATIVE = {"bfloat16": "BF16", "float16": "FP16"}  # the faster first; float16 is the more exact
+EXPORT_VERSION = 2
+EXPORTERS = 2  # at a time: each holds a network several times over
+MICRO_BATCH = 8  # small enough for a core's cache; the streams share out a batch
+
+
+class OpenVinoEngine:
+    """A compiled network on the CPU, one stream a group of cores."""
+
+    def __init__(self, model_file: Path, precision: str) -> None:
+        import openvino
+
+        options = {
+            "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "CACHE_DIR": str(model_file.parent),
+        }
+        compiled = openvino.Core().compile_model(model_file, "CPU", options)
+        if compiled.get_property("INFERENCE_PRECISION_HINT").to_string() != PRECISION_HINTS[precision]:
+            raise FeatureError(
+                got=f"this CPU does not compute in {precision}", remedy="use --precision auto or float32"
+            )
+        self._dim = compiled.output(0).shape[1]
+        self._queue = openvino.AsyncInferQueue(compiled)
+        self._queue.set_callback(_keep)
+
+    def start(self, pixels: np.ndarray) -> Pending:
+        """Begin to embed uint8 ``(batch, size, size, 3)``."""
+        vectors = np.empty((len(pixels), self._dim), np.float32)
+        finished = Semaphore(0)
+        starts = range(0, len(pixels), MICRO_BATCH)
+        for start in starts:
+            part = slice(start, start + MICRO_BATCH)
+            self._queue.start_async([pixels[part]], (vectors[part], finished), share_inputs=True)
+
+        def wait() -> np.ndarray:
+            for _ in starts:
+                finished.acquire()
+            return vectors
+
+        return wait
+
+
+def _keep(request: Any, place: tuple[np.ndarray, Semaphore]) -> None:
+    """Copy a finished micro-batch to its place."""
+    vectors, finished = place
+    vectors[:] = request.get_output_tensor(0).data
+    finished.release()
+
+
+def reduced_precisions() -> tuple[str, ...]:
+    """Return what the CPU computes natively: bfloat16 with AVX-512 BF16 or AMX, float16 with AVX-512 FP16."""
+    import openvino
+
+    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return tuple(name for name, word in NATIVE.items() if word in capabilities)
+
+
+def devices() -> list[dict[str, str]]:
+    """Return one device: the CPU."""
+    return [{}]
+
+
+def prepare(networks: Sequence[Network], folder: Path) -> None:
+    """Export the networks that ``folder`` does not hold yet, side by side.
+
+    Raises
+    ------
+    FeatureError
+        The weights do not fit, or the export failed.
+    """
+    homes = {folder / _export_key(network): network for network in networks}
+    missing = [home for home in homes if not (home / "model.xml").is_file()]
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, EXPORTERS), "export") as exporters:
+        for done in [exporters.submit(_export, homes[home], home) for home in missing]:
+            done.result()
+
+
+def load(network: Network, precision: str, batch: int, folder: Path) -> OpenVinoEngine:
+    """Load a network, exporting it first where ``folder`` does not hold it yet.
+
+    Parameters
+    ----------
+    network : Network
+    precision : {"float32", "bfloat16", "float16"}
+    batch : int
+        A multiple of `MICRO_BATCH`.
+    folder : Path
+        Where exported networks are kept, by a digest of everything that determined them.
+
+    Returns
+    -------
+    OpenVinoEngine
+
+    Raises
+    ------
+    FeatureError
+        The weights do not fit, or the export failed.
+    """
+    prepare([network], folder)
+    return OpenVinoEngine(folder / _export_key(network) / "model.xml", precision)
+
+
+def _export_key(network: Network) -> str:
+    """Name an exported network after everything that determined it."""
+    versions = [importlib.metadata.version(package) for package in ("keras", "openvino")]
+    settings = {**asdict(network), "weights": network.weights.digest}
+    about = json.dumps([settings, MICRO_BATCH, EXPORT_VERSION, versions], sort_keys=True)
+    return f"{network.label}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"
+
+
+def _export(network: Network, home: Path) -> None:
+    """Export in a process of its own, whose Keras runs on the OpenVINO back end, and move the result into place."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    beside = home.with_name(f".{home.name}.{os.getpid()}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        task = json.dumps({"network": asdict(network), "to": str(beside)}, default=str)
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "headroom.features.engines.openvino"],
+            input=task,
+            env={**os.environ, "KERAS_BACKEND": "openvino", "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        answer = _last_json(done.stdout)
+        if answer is None:
+            cause = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1][:200]
+            raise FeatureError(
+                got=f"{network.model} could not be exported to OpenVINO: {cause}", remedy="use --engine keras"
+            )
+        if "got" in answer:
+            raise FeatureError(answer["got"], answer["remedy"])
+        with suppress(OSError):  # another run may have moved the same export there meanwhile
+            beside.rename(home)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _last_json(text: str) -> dict | None:
+    """Return the object on the last line, or None."""
+    try:
+        return json.loads(text.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        return None
+
+
+def _export_here(task: dict) -> dict:
+    """Build and serialise the network; runs in the exporting process."""
+    import keras
+    import openvino
+
+    about = task["network"]
+    weights = about.pop("weights")
+    path = weights.pop("path")
+    network = Network(**about, weights=Weights(**weights, path=Path(path) if path and path != "None" else None))
+    try:
+        model = build(network)
+        shape = (MICRO_BATCH, network.size, network.size, 3)
+        signature = [keras.InputSpec(shape=shape, dtype="uint8", name="pixels")]
+        model.export(f"{task['to']}/raw.xml", format="openvino", verbose=False, input_signature=signature)
+    except FeatureError as error:
+        return {"got": error.got, "remedy": error.remedy}
+    exported = openvino.Core().read_model(f"{task['to']}/raw.xml")
+    keep_channels_first(exported)
+    openvino.serialize(exported, f"{task['to']}/model.xml")
+    del exported
+    for raw in Path(task["to"]).glob("raw.*"):
+        raw.unlink()
+    return {"dim": int(model.output_shape[-1])}
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n" + json.dumps(_export_here(json.load(sys.stdin))) + "\n")

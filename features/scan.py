@@ -1,0 +1,338 @@
+"""Which images a data set holds, with their labels, patients and parts."""
+
+import csv
+import io
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+import numpy as np
+
+from headroom.errors import FeatureError
+
+IMAGE_SUFFIXES = {
+    *(".bmp", ".dcm", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tga"),
+    *(".tif", ".tiff", ".webp"),
+}
+PARTS = {
+    "train": "train",
+    "training": "train",
+    "val": "train",
+    "valid": "train",
+    "validation": "train",
+    "test": "test",
+    "testing": "test",
+}
+IMAGE_COLUMNS = ("image", "image_id", "id_code", "filename", "file_name", "file", "path", "id")
+LABEL_COLUMNS = ("label", "diagnosis", "grade", "level", "class", "target", "dx")
+GROUP_COLUMNS = ("patient", "patient_id", "patientid", "group", "subject", "subject_id")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """The images of one data set, in a fixed order.
+
+    Attributes
+    ----------
+    name : str
+    root : Path
+        Folder that ``ids`` are relative to.
+    classes : tuple of str, length k
+    ids : tuple of str, length n
+        Paths of the images, relative to ``root``, with forward slashes.
+    labels : ndarray of int64, shape (n,)
+    groups : tuple of str, length n
+        Patient ids; empty where unknown.
+    split : tuple of str, length n
+        ``"train"``, ``"test"`` or empty.
+    ordinal : bool
+    notes : tuple of str
+        What a user should know of the scan.
+    """
+
+    name: str
+    root: Path
+    classes: tuple[str, ...]
+    ids: tuple[str, ...]
+    labels: np.ndarray
+    groups: tuple[str, ...]
+    split: tuple[str, ...]
+    ordinal: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns of a label file; None where they are to be recognised."""
+
+    image: str | None = None
+    label: str | None = None
+    group: str | None = None
+
+
+class _Row(NamedTuple):
+    """What a label file says of one image."""
+
+    label: str
+    group: str
+    split: str
+
+
+def scan_folders(root: Path, name: str) -> ImageSet:
+    """Scan a folder with one sub-folder a class, or with such trees in ``train`` and ``test`` folders.
+
+    Parameters
+    ----------
+    root : Path
+    name : str
+
+    Returns
+    -------
+    ImageSet
+
+    Raises
+    ------
+    FeatureError
+        There is no such folder, or no class folder with an image in it.
+    """
+    parts = {folder: PARTS[folder.name.lower()] for folder in _folders(root) if folder.name.lower() in PARTS}
+    inner = [folder for part in parts for folder in _folders(part)]
+    trees = parts if inner else {root: ""}
+    ids: list[str] = []
+    labels: list[str] = []
+    split: list[str] = []
+    for tree, part in trees.items():
+        for folder in _folders(tree):
+            inside = folder.relative_to(root).as_posix()
+            ids += [f"{inside}/{image}" for image in _images(folder)]
+            labels += [folder.name] * (len(ids) - len(labels))
+            split += [part] * (len(ids) - len(split))
+    if not ids:
+        raise FeatureError(
+            got=f"the folder {root} holds no class folder with images",
+            remedy="name a folder with one sub-folder of images a class, or a label file with --labels",
+        )
+    return _assemble(name, root, ids, labels, [""] * len(ids), split)
+
+
+def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str = "") -> ImageSet:
+    """Scan a CSV file with one image a row.
+
+    Parameters
+    ----------
+    table : Path
+        CSV file with a header; comma, semicolon or tab.
+    root : Path
+        Folder that image names are relative to.
+    name : str
+    columns : Columns
+    images : str
+        Sub-folder of ``root`` where the images lie; empty: ``root`` and the folders below it are searched by name.
+
+    Returns
+    -------
+    ImageSet
+        Images that the table names but that do not exist stay in, to be listed as unreadable.
+
+    Raises
+    ------
+    FeatureError
+        A column is missing, a row has no label, a name fits several files, or two rows give one image different labels.
+    """
+    header, rows = _read_table(table)
+    image_column = _column(table, header, columns.image, IMAGE_COLUMNS, "image", "--image-column")
+    label_column = _column(table, header, columns.label, LABEL_COLUMNS, "label", "--label-column")
+    group_column = columns.group and _column(table, header, columns.group, (), "group", "--group-column")
+    group_column = group_column or next((column for column in header if column.lower() in GROUP_COLUMNS), None)
+    split_column = next((column for column in header if column.lower() == "split"), None)
+    find = _finder(root, images)
+    found: dict[str, _Row] = {}
+    for line, row in rows:
+        image, label = (row.get(image_column) or "").strip(), (row.get(label_column) or "").strip()
+        if not image and not label:
+            continue
+        if not image or not label:
+            missing = f"no {label_column}" if image else f"no {image_column}"
+            raise FeatureError(
+                got=f"{table}, line {line}: {image or label} has {missing}",
+                remedy="fill it in or take the row out; nothing was computed",
+            )
+        told = _Row(
+            label,
+            (row.get(group_column) or "").strip() if group_column else "",
+            PARTS.get((row.get(split_column) or "").strip().lower(), "") if split_column else "",
+        )
+        known = found.setdefault(find(image), told)
+        if known.label != label:
+            raise FeatureError(
+                got=f"{table}, line {line}: {image} is {label} here and {known.label} above",
+                remedy="give each image one label",
+            )
+    if not found:
+        raise FeatureError(got=f"{table} has a header and no rows", remedy="name a file with one image a row")
+    return _assemble(name, root, list(found), *zip(*found.values(), strict=True))
+
+
+def with_patients(images: ImageSet, pattern: str) -> ImageSet:
+    """Read patient ids from file names.
+
+    Parameters
+    ----------
+    images : ImageSet
+    pattern : str
+        Regular expression, searched in each image's path; its first group (or the whole match) is the patient.
+
+    Returns
+    -------
+    ImageSet
+
+    Raises
+    ------
+    FeatureError
+        The pattern is no regular expression or matches no image.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise FeatureError(
+            got=f"--group-pattern {pattern}: {error}", remedy="give a Python regular expression"
+        ) from error
+    matches = [compiled.search(image) for image in images.ids]
+    which = min(compiled.groups, 1)
+    found = tuple("" if match is None else match.group(which) or "" for match in matches)
+    if not any(found):
+        raise FeatureError(
+            got=f"--group-pattern {pattern} matches none of {len(images.ids)} images (the first is {images.ids[0]})",
+            remedy="give a pattern whose first group is the patient",
+        )
+    return replace(images, groups=found)
+
+
+def _assemble(
+    name: str, root: Path, ids: list[str], labels: Sequence[str], groups: Sequence[str], split: Sequence[str]
+) -> ImageSet:
+    """Order the images by name and number their classes; columns, for an object an image would fill the memory."""
+    unnamable = next((text for text in itertools.chain(ids, set(labels)) if not _is_utf8(text)), None)
+    if unnamable is not None:
+        raise FeatureError(
+            got=f"the file name {unnamable.encode(errors='surrogateescape')!r} in {root} is not UTF-8",
+            remedy="rename the file",
+        )
+    classes = tuple(sorted(set(labels), key=_natural))
+    number = {label: index for index, label in enumerate(classes)}
+    if len(classes) < 2:
+        raise FeatureError(
+            got=f"{root} holds one class only ({classes[0]})",
+            remedy="a comparison needs two classes: name the folder above, or check the label column",
+        )
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    return ImageSet(
+        name,
+        root,
+        classes,
+        tuple(ids[row] for row in order),
+        np.array([number[labels[row]] for row in order], dtype=np.int64),
+        tuple(groups[row] for row in order),
+        tuple(split[row] for row in order),
+        ordinal=False,
+    )
+
+
+def _is_utf8(text: str) -> bool:
+    """Return whether a name from the file system can be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _natural(label: str) -> tuple:
+    """Sort numbers by value and before words."""
+    return (0, float(label), label) if re.fullmatch(r"-?\d+(\.\d+)?", label) else (1, 0.0, label)
+
+
+def _folders(root: Path) -> list[Path]:
+    """Return the visible sub-folders of a folder, sorted."""
+    if not root.is_dir():
+        raise FeatureError(got=f"there is no folder {root}", remedy="check --dataset and --data-dir")
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _images(folder: Path, inside: str = "") -> Iterator[str]:
+    """Give the files below a folder that are named like images, as paths inside it with forward slashes."""
+    with os.scandir(folder / inside) as entries:  # neither a list of names nor a Path for every image
+        for entry in entries:
+            name = f"{inside}{entry.name}"
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from () if entry.is_symlink() else _images(folder, f"{name}/")
+            elif name[name.rfind(".") :].lower() in IMAGE_SUFFIXES:
+                yield name
+
+
+def _read_table(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Read the header and the rows, each with its line, of a CSV file, whatever its separator."""
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise FeatureError(got=f"there is no label file {table}", remedy="check the path") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise FeatureError(got=f"{table} cannot be read as text: {error}", remedy="save it as UTF-8 CSV") from error
+    if "\0" in text:
+        raise FeatureError(got=f"{table} is not plain text", remedy="save it as UTF-8 CSV")
+    first = text.partition("\n")[0]
+    separator = max(",;\t", key=first.count)
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+        header = [column.strip() for column in reader.fieldnames or ()]
+        reader.fieldnames = header
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise FeatureError(got=f"{table} is not a CSV file: {error}", remedy="save it as UTF-8 CSV") from error
+    if not header:
+        raise FeatureError(got=f"{table} is empty", remedy="name a CSV file with a header")
+    return header, rows
+
+
+def _column(table: Path, header: list[str], asked: str | None, known: tuple[str, ...], what: str, option: str) -> str:
+    """Return the column that holds ``what``."""
+    if asked is not None:
+        if asked in header:
+            return asked
+        got = f"{table} has no column '{asked}'"
+    else:
+        found = next((column for name in known for column in header if column.lower() == name), None)
+        if found is not None:
+            return found
+        got = f"{table} has no column that is recognised as the {what}"
+    raise FeatureError(got, f"name one of its columns with {option}: {', '.join(header)}")
+
+
+def _finder(root: Path, images: str) -> Callable[[str], str]:
+    """Return what finds an image by the name that a table gives it (with or without ending or folder)."""
+    folder, prefix = root / images, f"{images}/" if images else ""
+    exact: dict[str, str] = {}
+    loose: dict[str, list[str]] = {}
+    for inside in sorted(_images(folder)):
+        exact[inside] = prefix + inside
+        path = PurePath(inside)
+        for alias in {inside.removesuffix(path.suffix), path.name, path.stem}:
+            loose.setdefault(alias, []).append(prefix + inside)
+
+    def find(image: str) -> str:
+        name = image.replace("\\", "/").removeprefix("./")
+        fits = [exact[name]] if name in exact else loose.get(name, [])
+        if len(fits) > 1:
+            raise FeatureError(
+                got=f"the image '{image}' of the table may be {fits[0]} or {fits[1]}",
+                remedy="write its folder and its ending into the table too",
+            )
+        return fits[0] if fits else prefix + name
+
+    return find

@@ -1,0 +1,5 @@
+"""``python -m headroom`` is ``headroom``."""
+
+from headroom.pipeline.commands import main
+
+main()

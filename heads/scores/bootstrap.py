@@ -1,0 +1,127 @@
+"""Bootstrap of metrics with whole groups drawn, for intervals and for paired differences.
+
+Groups (patients, identical images) are drawn with replacement, not rows, because rows of one group are not
+independent (Field and Welsh 2007, "Bootstrapping clustered data"). Intervals are percentile intervals
+(Efron and Tibshirani 1993, chapter 13).
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from headroom.heads.scores.metrics import METRICS, evaluate
+from headroom.heads.scores.predictions import Tally
+
+REPLICATES = 1000
+CONFIDENCE = 0.95
+
+# Replicates are worked on in blocks that fit the processor's cache and bound the memory of large data sets.
+BLOCK = 64
+
+
+def draw_weights(groups: np.ndarray, replicates: int = REPLICATES, seed: int = 0) -> np.ndarray:
+    """Draw bootstrap replicates of whole groups.
+
+    Parameters
+    ----------
+    groups : ndarray, shape (n,)
+        Group of each case.
+    replicates : int
+    seed : int
+
+    Returns
+    -------
+    ndarray of uint16, shape (n, replicates), read-only
+        How often each case counts in each replicate; equal within a group. The same groups and seed give the same
+        replicates, so that results of different heads are paired.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> draw_weights(np.array([7, 7, 3]), replicates=4)
+    array([[2, 1, 0, 0],
+           [2, 1, 0, 0],
+           [0, 1, 2, 2]], dtype=uint16)
+    """
+    _, of_case = np.unique(groups, return_inverse=True)
+    return _drawn(of_case.astype(np.int64).tobytes(), replicates, seed)
+
+
+@lru_cache(maxsize=2)
+def _drawn(of_case: bytes, replicates: int, seed: int) -> np.ndarray:
+    """Weights for group numbers 0, 1, ...; kept, because the cells of one problem follow each other."""
+    groups = np.frombuffer(of_case, np.int64)
+    n_groups = int(groups.max(initial=-1)) + 1
+    rng = np.random.default_rng(seed)
+    weights = np.empty((n_groups, replicates), np.uint16)
+    for replicate in range(replicates):
+        weights[:, replicate] = np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups)
+    of_cases = weights[groups]
+    of_cases.flags.writeable = False
+    return of_cases
+
+
+def replicated(repeats: Sequence[Tally], ordinal: bool, names: Iterable[str] = tuple(METRICS)) -> dict[str, np.ndarray]:
+    """Compute metrics on bootstrap replicates.
+
+    Parameters
+    ----------
+    repeats : sequence of Tally
+        The predictions of each repeat of the cross-validation, with the weights of `draw_weights`.
+    ordinal : bool
+        Whether the classes are ordered.
+    names : iterable of str
+        Keys of `METRICS`.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (b,)
+        Each metric averaged over the repeats; NaN where it is undefined in a replicate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from headroom.heads.scores.predictions import Predictions
+    >>> predictions = Predictions(np.array([0, 1, 1]), np.array([0, 1, 0]), np.eye(2)[[0, 1, 0]], 2)
+    >>> tally = Tally(predictions, np.array([[1, 2], [1, 1], [1, 0]]))
+    >>> replicated([tally], False, ["accuracy"])["accuracy"].round(3)
+    array([0.667, 1.   ])
+    """
+    names = tuple(names)
+    n_replicates = repeats[0].weights.shape[1]
+    blocks = [
+        evaluate([_block(tally, slice(start, start + BLOCK)) for tally in repeats], ordinal, names)
+        for start in range(0, n_replicates, BLOCK)
+    ]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in names}
+
+
+def _block(tally: Tally, replicates: slice) -> Tally:
+    """A few replicates of a tally, in single precision (exact for counts up to 16 million)."""
+    return Tally(tally.predictions, tally.weights[:, replicates].astype(np.float32))
+
+
+def percentile_interval(values: np.ndarray) -> list[float] | None:
+    """Percentile interval at 95 % of bootstrap values.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (b,)
+
+    Returns
+    -------
+    list of two floats, or None
+        Replicates in which the metric is undefined are left out; None where they are more than half.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> percentile_interval(np.array([0.5, 0.5, np.nan]))
+    [0.5, 0.5]
+    """
+    defined = values[np.isfinite(values)]
+    if 2 * len(defined) < len(values) or not len(defined):
+        return None
+    tail = (1 - CONFIDENCE) / 2
+    return [float(bound) for bound in np.quantile(defined, [tail, 1 - tail])]

@@ -1,5 +1,0 @@
-"""``python -m pipeline`` is ``headroom``."""
-
-from pipeline.commands import main
-
-main()

@@ -1,0 +1,57 @@
+"""Names that a user types against the rows of a table."""
+
+import difflib
+import fnmatch
+from collections.abc import Iterable
+
+from headroom.errors import UsageError
+
+
+def pick(kind: str, asked: Iterable[str], table: Iterable[str]) -> list[str]:
+    """Return the rows that names and wildcards stand for, in the order asked.
+
+    Parameters
+    ----------
+    kind : str
+        What the table holds, for the error.
+    asked : iterable of str
+        Names, wildcards such as ``"densenet*"``, or ``"all"``.
+    table : iterable of str
+
+    Returns
+    -------
+    list of str
+        Each row once.
+
+    Raises
+    ------
+    UsageError
+        A name fits no row; the nearest right ones are named.
+
+    Examples
+    --------
+    >>> pick("head", ["svm", "l*"], ["svm", "lda", "logreg"])
+    ['svm', 'lda', 'logreg']
+    """
+    rows = list(table)
+    found: dict[str, None] = {}
+    for name in asked:
+        hits = [name] if name in rows else rows if name == "all" else fnmatch.filter(rows, name)
+        if not hits:
+            raise unknown(kind, name, rows)
+        found.update(dict.fromkeys(hits))
+    return list(found)
+
+
+def unknown(kind: str, name: str, rows: list[str]) -> UsageError:
+    """Return the error for a name that fits no row, with the nearest right ones.
+
+    Examples
+    --------
+    >>> unknown("model", "exception", ["xception", "vgg16"]).remedy
+    'did you mean xception?'
+    """
+    near = difflib.get_close_matches(name.lower(), rows, n=3, cutoff=0.5)
+    choices = ", ".join(rows[:20]) + (", ..." if len(rows) > 20 else "")
+    remedy = f"did you mean {' or '.join(near)}?" if near else f"choose from: {choices or '(none yet)'}"
+    return UsageError(f"unknown {kind} '{name}'", remedy)
