@@ -9,7 +9,7 @@ from headroom.heads.balancing import BALANCERS
 from headroom.heads.scores.comparing import COMPARED, comparisons, plan_comparisons
 from headroom.heads.scores.metrics import METRICS, score
 from headroom.heads.scores.paired import corrected_t, holm
-from headroom.pipeline.report.wording import sentence
+from headroom.pipeline.report.words import sentence
 from tests.heads.cells import make_cell, make_problem
 
 KEYS = (

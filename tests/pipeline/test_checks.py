@@ -15,8 +15,9 @@ from headroom.heads.results import Results
 from headroom.pipeline.checks.checks import CHECKS, DAMAGE, run_checks
 from headroom.pipeline.checks.facts import Evidence, ModelFacts
 from headroom.pipeline.problems import stored_embeddings
+from headroom.pipeline.report.model import read_cells
 from tests.pictures import folder_set
-from tests.pipeline.reports import report_of, write_results
+from tests.pipeline.reports import write_results
 from tests.running import ROOT, Done
 
 Run = Callable[..., Done]
@@ -37,7 +38,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     cache = tmp_path_factory.mktemp("cache")
     options = {"heads": ("svm", "knn"), "balancers": ("none", "random-over", "threshold"), "repeats": 2}
     write_results(cache, skills=dict.fromkeys([("svm", "none"), ("svm", "random-over")], 0.4), **options)
-    cells = tuple(report_of(cache).parts[0].all_cells)
+    cells = tuple(read_cells(cache)[0])
     return Evidence(
         dataset="aptos",
         classes=("a", "b", "c"),
