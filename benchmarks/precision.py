@@ -20,13 +20,14 @@ from headroom.features.network import NetworkOptions, plan_networks
 from headroom.features.scan import ImageSet
 from headroom.features.stream import Stream
 from headroom.features.views import Frame
+from headroom.heads.cell import GridSettings
 from headroom.heads.folds import union_groups
 from headroom.heads.grid import plan_cells, run_cells
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
 from headroom.heads.scores.comparing import COMPARED
 from headroom.heads.scores.leaderboard import leaderboard
-from headroom.heads.settings import GridSettings
+from headroom.heads.scores.scored import scored_cells
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -119,7 +120,7 @@ def _fit(
         for outcome in run_cells(planned, results):
             print(" ", outcome["head"], outcome["status"], outcome["seconds"])
         cells = results.cells()
-        board = leaderboard(cells, {problem.fingerprint: results.problem_info(problem.fingerprint)})
+        board = leaderboard(cells, scored_cells(results, cells, {problem.fingerprint: problem}))
     return {row["head"]: row["metrics"] for row in board}
 
 

@@ -14,7 +14,7 @@ import math
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,9 +33,9 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 from xgboost import XGBClassifier
 
-from headroom.heads.cell import Cell
+from headroom.heads.cell import FoldScores, GridSettings
 from headroom.heads.folds import plan_folds
-from headroom.heads.grid import GridSettings, plan_cells, run_cells
+from headroom.heads.grid import plan_cells, run_cells
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
 from headroom.pipeline.problems import load_problem, plan_problems, stored_embeddings
@@ -126,11 +126,14 @@ def _headroom(problem: Problem, heads: list[str], balancers: list[str]) -> dict[
     with tempfile.TemporaryDirectory() as folder, Results(Path(folder) / "results.db") as results:
         planned = plan_cells([problem], heads, balancers, GridSettings(), results)
         list(run_cells(planned, results))
-        return {(cell.balance, cell.head): Measured(_accuracy(cell), cell.seconds) for cell in results.cells()}
+        return {
+            (cell.balance, cell.head): Measured(_accuracy(results.folds(cell.key)), cell.seconds)
+            for cell in results.cells()
+        }
 
 
-def _accuracy(cell: Cell) -> float:
-    return float(np.mean([np.mean(fold.predicted == fold.labels) for fold in cell.folds]))
+def _accuracy(folds: Sequence[FoldScores]) -> float:
+    return float(np.mean([np.mean(fold.predicted == fold.labels) for fold in folds]))
 
 
 def _row(balance: str, head: str, plain: Measured, ours: Measured, problem: Problem) -> dict[str, Any]:

@@ -1,5 +1,10 @@
 """The errors that headroom raises for what a user can mend."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+MOST_NAMED = 20
+
 
 class HeadroomError(Exception):
     """Something a user gave cannot be used.
@@ -37,3 +42,18 @@ class HeadError(HeadroomError):
 
 class UsageError(HeadroomError):
     """A command was used wrongly."""
+
+
+def nearest(name: str, table: Iterable[str]) -> str:
+    """Say which names of a table were perhaps meant.
+
+    Examples
+    --------
+    >>> nearest("exception", ["xception", "vgg16"]), nearest("a", [])
+    ('did you mean xception?', 'choose from: (none yet)')
+    """
+    rows = list(table)
+    near = get_close_matches(name.lower(), rows, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"choose from: {', '.join(rows[:MOST_NAMED]) or '(none yet)'}{', ...' * (len(rows) > MOST_NAMED)}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from headroom.errors import HeadError
-from headroom.heads.part import Part
+from headroom.heads.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class BalancerRecord:
         Whether the head's decision is moved by thresholds fitted on inner out-of-fold scores.
     views : bool
         Whether embeddings of augmented views are added to the training part.
+    synthetic : bool
+        Whether it makes points between neighbours.
     """
 
     name: str
@@ -46,6 +48,7 @@ class BalancerRecord:
     weighted: bool = False
     threshold: bool = False
     views: bool = False
+    synthetic: bool = False
 
 
 # fmt: off
@@ -61,20 +64,22 @@ _RECORDS = (
                    note="as many images a class as the rarest has"),
     BalancerRecord("random-over", "random over-sampling", "imblearn.over_sampling:RandomOverSampler",
                    note="copies of minority images"),
-    BalancerRecord("smote", "SMOTE", "imblearn.over_sampling:SMOTE", least=6,
+    BalancerRecord("smote", "SMOTE", "imblearn.over_sampling:SMOTE", least=6, synthetic=True,
                    note="synthetic points between minority images and their 5 nearest of the same class"),
     BalancerRecord("borderline-smote", "Borderline-SMOTE", "imblearn.over_sampling:BorderlineSMOTE", least=6,
+                   synthetic=True,
                    note="SMOTE from minority images near the border only"),
-    BalancerRecord("svm-smote", "SVM-SMOTE", "imblearn.over_sampling:SVMSMOTE", least=6,
+    BalancerRecord("svm-smote", "SVM-SMOTE", "imblearn.over_sampling:SVMSMOTE", least=6, synthetic=True,
                    note="SMOTE from the support vectors of minority classes"),
     BalancerRecord("kmeans-smote", "k-means SMOTE", "imblearn.over_sampling:KMeansSMOTE",
-                   {"cluster_balance_threshold": 0.0}, least=6,
+                   {"cluster_balance_threshold": 0.0}, least=6, synthetic=True,
                    note="SMOTE inside k-means clusters, more where minority images lie sparse"),
-    BalancerRecord("adasyn", "ADASYN", "imblearn.over_sampling:ADASYN", least=6,
+    BalancerRecord("adasyn", "ADASYN", "imblearn.over_sampling:ADASYN", least=6, synthetic=True,
                    note="more synthetic points where a minority image lies among others"),
-    BalancerRecord("smote-tomek", "SMOTE + Tomek links", "imblearn.combine:SMOTETomek", least=6,
+    BalancerRecord("smote-tomek", "SMOTE + Tomek links", "imblearn.combine:SMOTETomek", least=6, synthetic=True,
                    note="SMOTE, then mutual nearest neighbours of different classes are removed"),
     BalancerRecord("smote-enn", "SMOTE + edited nearest neighbours", "imblearn.combine:SMOTEENN", least=6,
+                   synthetic=True,
                    note="SMOTE, then points that disagree with their 3 nearest are removed"),
     BalancerRecord("tomek-links", "Tomek links", "imblearn.under_sampling:TomekLinks", seeded=False,
                    note="majority images whose nearest neighbour is of another class, and mutually so, are removed"),
@@ -87,13 +92,13 @@ BALANCERS: dict[str, BalancerRecord] = {record.name: record for record in _RECOR
 """Every balancer by name."""
 
 
-def resample(record: BalancerRecord, part: Part, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def resample(record: BalancerRecord, part: Samples, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Resample a training part.
 
     Parameters
     ----------
     record : BalancerRecord
-    part : Part
+    part : Samples
     seed : int
 
     Returns
@@ -109,7 +114,9 @@ def resample(record: BalancerRecord, part: Part, *, seed: int = 0) -> tuple[np.n
     Examples
     --------
     >>> labels = np.array([0, 0, 0, 0, 0, 0, 1, 1])
-    >>> part = Part(np.eye(8, dtype=np.float32), labels, np.arange(8), ("healthy", "ill"))
+    >>> part = Samples(
+    ...     labels=labels, groups=np.arange(8), classes=("healthy", "ill"), vectors=np.eye(8, dtype=np.float32)
+    ... )
     >>> _, balanced = resample(BALANCERS["random-over"], part)
     >>> np.bincount(balanced)
     array([6, 6])
@@ -144,7 +151,7 @@ def resample(record: BalancerRecord, part: Part, *, seed: int = 0) -> tuple[np.n
     return more_vectors.astype(np.float32, copy=False), more_labels.astype(np.int64, copy=False)
 
 
-def _add_views(part: Part, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _add_views(part: Samples, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Views of minority images up to equal class counts; each view is taken once before any is taken twice."""
     if part.views is None:
         raise HeadError(got="there are no augmented views of these images", remedy="run extract --views N first")

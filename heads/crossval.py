@@ -2,10 +2,10 @@
 
 import time
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -15,11 +15,9 @@ from sklearn.preprocessing import StandardScaler
 
 from headroom.errors import HeadError
 from headroom.heads.balancing import BALANCERS, BalancerRecord, resample
-from headroom.heads.cell import FoldScores
-from headroom.heads.folds import Fold, plan_folds
-from headroom.heads.part import Part
-from headroom.heads.samples import Problem
-from headroom.heads.settings import GridSettings, plan_reduction
+from headroom.heads.cell import FoldScores, GridSettings, plan_reduction
+from headroom.heads.folds import Fold, folds_of
+from headroom.heads.samples import Samples, mapped_samples
 from headroom.heads.training import Trainer
 
 
@@ -32,54 +30,32 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A problem whose vectors (and views) lie in files that every worker maps into memory; equal by those files."""
+class Task:
+    """Heads to fit one after the other on one fold under one balancer.
 
-    vectors: Path
-    views: Path | None
-    labels: np.ndarray = field(compare=False)
-    groups: np.ndarray = field(compare=False)
-    classes: tuple[str, ...] = field(compare=False)
-    ordinal: bool = field(compare=False)
+    Attributes
+    ----------
+    samples : Path
+        Folder with all rows of the problem, written by `Samples.write`.
+    fold : Fold
+    balance : str
+    settings : GridSettings
+    heads : tuple of str
+    threads : int
+    fast : bool
+        Whether scikit-learn-intelex's estimators are used where a head names one.
+    """
 
-    def load(self) -> Part:
-        """All rows as one part."""
-        views = None if self.views is None else np.load(self.views, mmap_mode="r")
-        vectors = np.load(self.vectors, mmap_mode="r")
-        return Part(vectors, self.labels, self.groups, self.classes, self.ordinal, views)
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What the heads of one fold under one balancer stand on."""
-
-    stored: Stored
+    samples: Path
     fold: Fold
     balance: str
     settings: GridSettings
+    heads: tuple[str, ...]
     threads: int = 1
     fast: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
-    """Heads to fit on one ground, one after the other."""
-
-    ground: Ground
-    heads: tuple[str, ...]
-
-
-def store(problem: Problem, folder: Path) -> Stored:
-    """Write the problem's arrays where workers can map them."""
-    vectors, views = folder / f"{problem.fingerprint}.npy", None
-    np.save(vectors, problem.vectors.astype(np.float32, copy=False))
-    if problem.views is not None:
-        views = folder / f"{problem.fingerprint}-views.npy"
-        np.save(views, problem.views.astype(np.float32, copy=False))
-    return Stored(vectors, views, problem.labels, problem.groups, problem.classes, problem.ordinal)
-
-
-def prepare(vectors: np.ndarray, settings: GridSettings) -> Pipeline:
+def fit_scaling(vectors: np.ndarray, settings: GridSettings) -> Pipeline:
     """Scaling, and reduction where asked, fitted on the training part's vectors.
 
     Raises
@@ -98,86 +74,75 @@ def prepare(vectors: np.ndarray, settings: GridSettings) -> Pipeline:
     return make_pipeline(StandardScaler(), PCA(components, random_state=settings.seed)).fit(vectors)
 
 
-@dataclass(frozen=True, eq=False)
-class Sides:
-    """What one fold trains on and is tested on."""
+class Divided(NamedTuple):
+    """What one fold trains on and is tested on, which rows of the problem that are, and the balancing still to do."""
 
-    train: Part
-    test: Part
+    train: Samples
+    test: Samples
     rows: np.ndarray
     balancer: BalancerRecord
 
 
 def fit_task(task: Task) -> dict[str, FoldScores | Failure]:
-    """Fit the task's heads and predict its test fold.
-
-    Parameters
-    ----------
-    task : Task
-
-    Returns
-    -------
-    dict of FoldScores or Failure, by head
-    """
+    """Fit the task's heads and predict its test fold; by head."""
     try:
-        sides, trainer = _prepared(task.ground)
+        divided, trainer = _trainer(replace(task, heads=()))
         counts = trainer.counts
     except Exception as error:
         return dict.fromkeys(task.heads, _failure(error))
     outcomes: dict[str, FoldScores | Failure] = {}
     for head in task.heads:
         try:
-            outcomes[head] = _predict(head, trainer, sides, task.ground.fold, counts)
+            outcomes[head] = _predict(head, trainer, divided, task.fold, counts)
         except Exception as error:
             outcomes[head] = _failure(error)
     return outcomes
 
 
 @lru_cache(maxsize=1)
-def _prepared(ground: Ground) -> tuple[Sides, Trainer]:
-    """Both sides, and the trainer that shares what it does among heads; kept for the next task on the same ground."""
-    settings = ground.settings
-    seed = settings.seed + ground.fold.repeat
-    sides = _leaky_sides(ground, seed) if settings.protocol == "leaky" else _honest_sides(ground)
-    return sides, Trainer(
-        sides.train, sides.balancer, seed=seed, threads=ground.threads, fast=ground.fast, tune=settings.tune
+def _trainer(task: Task) -> tuple[Divided, Trainer]:
+    """Both sides, and the trainer that shares what it does among heads; kept for the next task on the same fold."""
+    settings = task.settings
+    seed = settings.seed + task.fold.repeat
+    divided = _leaky(task, seed) if settings.protocol == "leaky" else _honest(task)
+    return divided, Trainer(
+        divided.train, divided.balancer, seed=seed, threads=task.threads, fast=task.fast, tune=settings.tune
     )
 
 
 def _predict(
-    head: str, trainer: Trainer, sides: Sides, fold: Fold, counts: tuple[np.ndarray, np.ndarray]
+    head: str, trainer: Trainer, divided: Divided, fold: Fold, counts: tuple[np.ndarray, np.ndarray]
 ) -> FoldScores:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = trainer.fit(head)
+        fitted = trainer.fit(head)
     start = time.perf_counter()
-    predicted, scores = model.predict(sides.test.vectors), model.scores(sides.test.vectors)
+    test = divided.test
+    predicted, scores = fitted.predict(test.vectors), fitted.scores(test.vectors)
     seconds = trainer.seconds[head] + time.perf_counter() - start
     return FoldScores(
-        *(fold.repeat, fold.fold, sides.rows, sides.test.labels, predicted, scores.astype(np.float32), seconds),
-        *counts,
+        *(fold.repeat, fold.fold, divided.rows, test.labels, predicted, scores.astype(np.float32), seconds), *counts
     )
 
 
-def _honest_sides(ground: Ground) -> Sides:
+def _honest(task: Task) -> Divided:
     """Scaling and reduction learned from the training rows alone."""
-    whole = ground.stored.load()
-    train, test = whole.take(ground.fold.train), whole.take(ground.fold.test)
-    chain = prepare(train.vectors, ground.settings)
-    return Sides(train.transform(chain), test.transform(chain), ground.fold.test, BALANCERS[ground.balance])
+    whole = mapped_samples(task.samples)
+    train, test = whole.take(task.fold.train), whole.take(task.fold.test)
+    chain = fit_scaling(train.vectors, task.settings)
+    return Divided(train.transform(chain), test.transform(chain), task.fold.test, BALANCERS[task.balance])
 
 
-def _leaky_sides(ground: Ground, seed: int) -> Sides:
+def _leaky(task: Task, seed: int) -> Divided:
     """Everything is scaled and resampled before the split, as it must not be done."""
-    balancer, whole, settings = BALANCERS[ground.balance], ground.stored.load(), ground.settings
-    whole = whole.transform(prepare(np.asarray(whole.vectors), settings))
+    balancer, whole, settings = BALANCERS[task.balance], mapped_samples(task.samples), task.settings
+    whole = whole.transform(fit_scaling(np.asarray(whole.vectors), settings))
     vectors, labels = resample(balancer, whole, seed=seed)
     units = np.arange(len(labels))
-    plan = plan_folds(labels, units, np.full(len(labels), ""), **fold_arguments(settings))
-    fold = plan[ground.fold.repeat * settings.folds + ground.fold.fold]
-    mixed = Part(vectors, labels, units, whole.classes, whole.ordinal)
+    mixed = Samples(labels=labels, groups=units, classes=whole.classes, ordinal=whole.ordinal, vectors=vectors)
+    fold = folds_of(mixed, settings)[task.fold.repeat * settings.folds + task.fold.fold]
     rows = _original_rows(whole.vectors, vectors)
-    return Sides(mixed.take(fold.train), mixed.take(fold.test), rows[fold.test], replace(balancer, sampler=""))
+    return Divided(mixed.take(fold.train), mixed.take(fold.test), rows[fold.test], replace(balancer, sampler=""))
 
 
 def _original_rows(original: np.ndarray, resampled: np.ndarray) -> np.ndarray:
@@ -186,11 +151,6 @@ def _original_rows(original: np.ndarray, resampled: np.ndarray) -> np.ndarray:
     for row in range(len(original) - 1, -1, -1):
         unused.setdefault(original[row].tobytes(), []).append(row)
     return np.array([rows.pop() if (rows := unused.get(point.tobytes())) else -1 for point in resampled])
-
-
-def fold_arguments(settings: GridSettings) -> dict[str, Any]:
-    """The part of the settings that ``plan_folds`` takes."""
-    return {name: getattr(settings, name) for name in ("protocol", "folds", "repeats", "seed")}
 
 
 def _failure(error: Exception) -> Failure:

@@ -9,6 +9,8 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from headroom.errors import HeadError
+from headroom.heads.cell import GridSettings
+from headroom.heads.samples import Samples
 
 PROTOCOLS = ("cv", "split", "leaky")
 DRAWS = 50  # seeds tried until every class lies on both sides of every fold
@@ -121,6 +123,20 @@ def plan_folds(
     _refuse_scarce(labels, units, folds, classes)
     return tuple(
         fold for repeat in range(repeats) for fold in _draw(labels, units, protocol, folds, repeat, seed, classes)
+    )
+
+
+def folds_of(samples: Samples, settings: GridSettings) -> tuple[Fold, ...]:
+    """The folds of a problem; see `plan_folds`."""
+    return plan_folds(
+        samples.labels,
+        samples.groups,
+        samples.split,
+        classes=samples.classes,
+        protocol=settings.protocol,
+        folds=settings.folds,
+        repeats=settings.repeats,
+        seed=settings.seed,
     )
 
 

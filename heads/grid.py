@@ -9,21 +9,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from headroom.errors import HeadError
+from headroom.errors import HeadError, nearest
 from headroom.heads.balancing import BALANCERS
-from headroom.heads.cell import Cell, FoldScores
+from headroom.heads.cell import Cell, FoldScores, GridSettings, plan_reduction
 from headroom.heads.classifiers import HEADS
-from headroom.heads.crossval import Failure, Ground, Task, fold_arguments, store
-from headroom.heads.folds import Fold, plan_folds
+from headroom.heads.crossval import Failure, Task
+from headroom.heads.folds import Fold, folds_of
 from headroom.heads.keys import cell_key, describe
-from headroom.heads.names import known
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
-from headroom.heads.settings import GridSettings, plan_reduction
 from headroom.heads.training import has_intelex
 from headroom.heads.workers import available_cores, run_tasks
-
-__all__ = ["GridSettings", "PlannedCell", "plan_cells", "run_cells"]
 
 Progress = Callable[[int, int, str], None]
 
@@ -40,7 +36,6 @@ class PlannedCell:
     key : str
         Digest of everything that determines the cell.
     action : {"fit", "reuse"}
-    why : str
     failed : str
         Reason and remedy of a reused cell that cannot be fitted, else empty.
     """
@@ -51,7 +46,6 @@ class PlannedCell:
     settings: GridSettings
     key: str
     action: Literal["fit", "reuse"]
-    why: str
     failed: str = ""
 
 
@@ -83,10 +77,9 @@ def plan_cells(
         Where a name or a setting is not understood.
     """
     plan_reduction(settings.reduce)
-    for head in heads:
-        known(head, HEADS, "head")
-    for balance in balancers:
-        known(balance, BALANCERS, "balancer")
+    for kind, names, table in (("head", heads, HEADS), ("balancer", balancers, BALANCERS)):
+        for name in set(names) - set(table):
+            raise HeadError(got=f"unknown {kind} {name!r}", remedy=nearest(name, table))
     return [
         _plan_cell(problem, head, balance, settings, results)
         for problem in problems
@@ -99,9 +92,8 @@ def _plan_cell(problem: Problem, head: str, balance: str, settings: GridSettings
     key = cell_key(problem, head, balance, settings)
     outcome = results.outcome(key)
     if outcome is None:
-        return PlannedCell(problem, head, balance, settings, key, "fit", "never fitted on this problem, as set now")
-    why = "nothing that determines it has changed"
-    return PlannedCell(problem, head, balance, settings, key, "reuse", why, failed=outcome[1])
+        return PlannedCell(problem, head, balance, settings, key, "fit")
+    return PlannedCell(problem, head, balance, settings, key, "reuse", failed=outcome[1])
 
 
 def run_cells(
@@ -154,7 +146,7 @@ def run_cells(
                 gathered[cell.key].append(outcomes[cell.head])
                 if len(gathered[cell.key]) == len(plans[cell.problem.fingerprint]):
                     yield _finish(cell, gathered.pop(cell.key), results)
-            progress(done, total, f"{cell.problem.dataset} {cell.problem.model} {task.ground.balance}")
+            progress(done, total, f"{cell.problem.dataset} {cell.problem.model} {task.balance}")
 
 
 def _folds_of(cell: PlannedCell) -> tuple[Fold, ...]:
@@ -166,24 +158,23 @@ def _folds_of(cell: PlannedCell) -> tuple[Fold, ...]:
             got=f"{broken} embeddings of {problem.dataset} by {problem.model} hold values that are no numbers",
             remedy="run extract again; if they come back, use another --precision or model",
         )
-    arguments = fold_arguments(cell.settings)
-    return plan_folds(problem.labels, problem.groups, problem.split, classes=problem.classes, **arguments)
+    return folds_of(problem, cell.settings)
 
 
 def _plan_tasks(
     wanted: Sequence[PlannedCell], plans: Mapping[str, Sequence[Fold]], threads: int, folder: Path
 ) -> dict[Task, list[PlannedCell]]:
-    """One task a fold, balancer and family of heads, neighbours sharing their ground, the slowest family first."""
-    stored = {cell.problem.fingerprint: cell.problem for cell in wanted}
-    files = {fingerprint: store(problem, folder) for fingerprint, problem in stored.items()}
+    """One task a fold, balancer and family of heads, neighbours on the same fold, the slowest family first."""
+    for fingerprint, problem in {cell.problem.fingerprint: cell.problem for cell in wanted}.items():
+        problem.write(folder / fingerprint)
     tasks, fast = {}, has_intelex()
     for (fingerprint, balance), together in groupby(wanted, lambda cell: (cell.problem.fingerprint, cell.balance)):
         cells = {cell.head: cell for cell in together}
         settings = next(iter(cells.values())).settings
         for fold in plans[fingerprint]:
-            ground = Ground(files[fingerprint], fold, balance, settings, threads, fast)
             for heads in plan_families(list(cells)):
-                tasks[Task(ground, heads)] = [cells[head] for head in heads]
+                task = Task(folder / fingerprint, fold, balance, settings, heads, threads, fast)
+                tasks[task] = [cells[head] for head in heads]
     return tasks
 
 

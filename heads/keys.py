@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from headroom.heads.balancing import BALANCERS
+from headroom.heads.cell import GridSettings, package_of
 from headroom.heads.classifiers import HEADS, HeadRecord
 from headroom.heads.samples import Problem
-from headroom.heads.settings import GridSettings
 
 FORMAT = 2  # raised whenever the same settings would lead to other scores
 _DETERMINES_NOTHING = ("name", "title", "note", "cost", "library", "identity", "synthetic")
@@ -30,22 +30,15 @@ def describe(head: str, balance: str, settings: GridSettings) -> dict[str, Any]:
     """Settings, parameters and library versions of a cell, ready for JSON."""
     records = [HEADS[name] for name in (head, *HEADS[head].members)]
     balancer = {name: value for name, value in asdict(BALANCERS[balance]).items() if name not in _DETERMINES_NOTHING}
-    paths = {"sklearn": "", balancer["sampler"]: ""}
+    libraries = {"sklearn": "", package_of(balancer["sampler"]): ""}
     for record in records:
-        paths |= {record.identity or record.build: record.library, record.fast: ""}
+        libraries |= {package_of(record.fast): "", package_of(record.identity or record.build): record.library}
     return {
         **asdict(settings),
         "heads": {record.name: _parameters(record, settings) for record in records},
         "balancer": balancer,
-        "versions": {
-            package_of(path): _version(package_of(path), library) for path, library in sorted(paths.items()) if path
-        },
+        "versions": {package: _version(package, library) for package, library in sorted(libraries.items()) if package},
     }
-
-
-def package_of(path: str) -> str:
-    """Top-level package of an import path ``module:class``."""
-    return path.partition(":")[0].partition(".")[0]
 
 
 def _parameters(record: HeadRecord, settings: GridSettings) -> dict[str, Any]:

@@ -1,16 +1,216 @@
-"""Fitted heads: one estimator with its calibration, combinations of them, and decisions with thresholds."""
+"""What is fitted: an estimator with its calibration, decisions moved by thresholds, combinations of heads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
 
-from headroom.heads.calibration import FLOOR, Calibration, margins
-from headroom.heads.thresholds import Rule
+FLOOR = 1e-6  # smallest probability a head's own output is trusted with
+SWEEPS = 10
+STEPS = 41  # values tried a parameter and sweep
 
 
-class Model(Protocol):
+def margins(estimator: Any, vectors: np.ndarray) -> np.ndarray:
+    """Outputs of a fitted estimator as one unnormalised log-probability a class.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier
+        With ``predict_proba`` or ``decision_function``.
+    vectors : ndarray of float32, shape (n, d)
+
+    Returns
+    -------
+    ndarray of float64, shape (n, k)
+    """
+    if hasattr(estimator, "predict_proba"):
+        return np.log(np.clip(estimator.predict_proba(vectors), FLOOR, 1.0).astype(np.float64))
+    decision = np.asarray(estimator.decision_function(vectors), dtype=np.float64)
+    return decision if decision.ndim == 2 else np.column_stack([-decision / 2, decision / 2])
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Map from outputs to class probabilities: a softmax, after a fitted linear map where there is one."""
+
+    map: LogisticRegression | None = None
+
+    def __call__(self, outputs: np.ndarray) -> np.ndarray:
+        """Class probabilities, shape (n, k), of outputs from ``margins``, shape (n, k)."""
+        plain = softmax(outputs, axis=1)
+        if self.map is None:
+            return plain
+        unseen = np.setdiff1d(np.arange(outputs.shape[1]), self.map.classes_)
+        left = 1.0 - plain[:, unseen].sum(axis=1, keepdims=True)
+        plain[:, self.map.classes_] = left * self.map.predict_proba(outputs)
+        return plain
+
+
+def fit_calibration(outputs: np.ndarray, labels: np.ndarray) -> Calibration:
+    """Fit the map on images that the head has not seen and that were never resampled.
+
+    The map is a multinomial logistic regression on the outputs: Platt's sigmoid with two classes, Dirichlet
+    calibration (Kull et al., NeurIPS 2019) where the outputs are log-probabilities. Fitted at the true class
+    frequencies, it also undoes the shift that resampling puts into a head's outputs. A class without held-out images
+    keeps the share that the plain softmax gives it.
+
+    Parameters
+    ----------
+    outputs : ndarray, shape (n, k)
+        From ``margins``.
+    labels : ndarray of int64, shape (n,)
+        Of at least two classes.
+
+    Returns
+    -------
+    Calibration
+
+    Examples
+    --------
+    >>> outputs = np.array([[2.0, -2.0], [2.0, -2.0], [2.0, -2.0], [-2.0, 2.0]] * 50)
+    >>> calibration = fit_calibration(outputs, np.array([0, 0, 1, 1] * 50))
+    >>> calibration(outputs[:1]).round(1)
+    array([[0.7, 0.3]])
+    """
+    return Calibration(LogisticRegression(max_iter=1000).fit(outputs, labels))
+
+
+class Rule(Protocol):
+    """Labels from class probabilities."""
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        """Labels, shape (n,), of scores, shape (n, k)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Offsets:
+    """The class whose log-probability plus offset is largest."""
+
+    values: np.ndarray
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        """Labels, shape (n,)."""
+        return (np.log(np.maximum(scores, np.finfo(float).tiny)) + self.values).argmax(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Cuts:
+    """The grade whose interval between ascending cut points holds the expected grade."""
+
+    values: np.ndarray
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        """Labels, shape (n,)."""
+        return np.searchsorted(self.values, expected_grade(scores)).astype(np.int64)
+
+
+def expected_grade(scores: np.ndarray) -> np.ndarray:
+    """Mean grade, shape (n,), under class probabilities, shape (n, k)."""
+    return scores @ np.arange(scores.shape[1])
+
+
+def fit_offsets(scores: np.ndarray, labels: np.ndarray) -> Offsets:
+    """Class offsets with the largest macro recall.
+
+    The search starts where it would end with perfect probabilities, at minus the log of each class's frequency, and
+    moves one offset at a time.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, k)
+        Out-of-fold class probabilities.
+    labels : ndarray of int64, shape (n,)
+
+    Returns
+    -------
+    Offsets
+
+    Examples
+    --------
+    >>> scores = np.array([[0.9, 0.1], [0.8, 0.2], [0.9, 0.1], [0.7, 0.3]])
+    >>> fit_offsets(scores, np.array([0, 0, 0, 1]))(scores)
+    array([0, 0, 0, 1])
+    """
+    counts = np.bincount(labels, minlength=scores.shape[1])
+    start = -np.log(np.maximum(counts, 1) / counts.sum())
+    moves = np.linspace(-2.0, 2.0, STEPS)
+    best = _ascend(
+        start,
+        lambda values, place: values[place] + moves,
+        lambda values: _macro_recall(labels, Offsets(values)(scores)),
+    )
+    return Offsets(best - best.mean())
+
+
+def fit_cuts(scores: np.ndarray, labels: np.ndarray) -> Cuts:
+    """Cut points on the expected grade with the largest quadratic weighted kappa.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, k)
+        Out-of-fold probabilities of ordered classes.
+    labels : ndarray of int64, shape (n,)
+
+    Returns
+    -------
+    Cuts
+        ``k - 1`` ascending cut points.
+
+    Examples
+    --------
+    >>> scores = np.array([[0.8, 0.2, 0.0], [0.6, 0.4, 0.0], [0.4, 0.5, 0.1]])
+    >>> fit_cuts(scores, np.array([0, 1, 2]))(scores)
+    array([0, 1, 2])
+    """
+    grades = expected_grade(scores)
+    shares = np.cumsum(np.bincount(labels, minlength=scores.shape[1]))[:-1] / len(labels)
+
+    def between(values: np.ndarray, place: int) -> np.ndarray:
+        low = values[place - 1] if place else grades.min()
+        high = values[place + 1] if place + 1 < len(values) else grades.max()
+        return np.linspace(low, high, STEPS)
+
+    start = np.quantile(grades, shares)  # as many images a grade as there are
+    best = _ascend(start, between, lambda values: _kappa(labels, Cuts(values)(scores)))
+    return Cuts(best)
+
+
+def _ascend(
+    values: np.ndarray,
+    candidates: Callable[[np.ndarray, int], np.ndarray],
+    goodness: Callable[[np.ndarray], float],
+) -> np.ndarray:
+    """Move one value at a time to its best candidate until a sweep gains nothing; ties keep the middle candidate."""
+    best = goodness(values)
+    for _ in range(SWEEPS):
+        before = best
+        for place in range(len(values)):
+            tried = [np.where(np.arange(len(values)) == place, value, values) for value in candidates(values, place)]
+            found = np.array([goodness(trial) for trial in tried])
+            if found.max() > best:
+                plateau = np.flatnonzero(found == found.max())
+                values, best = tried[plateau[len(plateau) // 2]], found.max()
+        if best == before:
+            break
+    return values
+
+
+def _macro_recall(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean recall of the classes that occur; called too often for scikit-learn's checks."""
+    right, there = np.bincount(labels[labels == predicted], minlength=labels.max() + 1), np.bincount(labels)
+    return float(np.mean(right[there > 0] / there[there > 0]))
+
+
+def _kappa(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Quadratic weighted kappa in moments: 1 - E(t - p)^2 / (var t + var p + (mean t - mean p)^2)."""
+    spread = labels.var() + predicted.var() + (labels.mean() - predicted.mean()) ** 2
+    return float(1 - np.mean((labels - predicted) ** 2) / spread) if spread else 0.0
+
+
+class FittedHead(Protocol):
     """A fitted head."""
 
     def predict(self, vectors: np.ndarray) -> np.ndarray:
@@ -24,12 +224,12 @@ class Model(Protocol):
 class Single:
     """One estimator: labels by its own rule, scores by its calibration.
 
-    ``tilt``, shape (k,), says how much more frequent each class was in fitting than it is.
+    ``shift``, shape (k,), says how much more frequent each class was in fitting than it is.
     """
 
     estimator: Any
     calibration: Calibration
-    tilt: np.ndarray
+    shift: np.ndarray
 
     def predict(self, vectors: np.ndarray) -> np.ndarray:
         """What the estimator itself predicts."""
@@ -42,7 +242,7 @@ class Single:
     def votes(self, vectors: np.ndarray) -> np.ndarray:
         """Class probabilities at the frequencies of fitting, which a fitted calibration has undone."""
         scores = self.scores(vectors)
-        return scores if self.calibration.map is None else tilted(scores, self.tilt)
+        return scores if self.calibration.map is None else shifted(scores, self.shift)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +266,11 @@ class Stacking:
 
     members: Sequence[Single]
     last: Any
-    tilt: np.ndarray
+    shift: np.ndarray
 
     def predict(self, vectors: np.ndarray) -> np.ndarray:
         """The most probable class at the frequencies that the members were fitted on."""
-        return tilted(self.scores(vectors), self.tilt).argmax(axis=1)
+        return shifted(self.scores(vectors), self.shift).argmax(axis=1)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Class probabilities of the last estimator."""
@@ -81,21 +281,21 @@ class Stacking:
 class Thresholded:
     """A head whose labels follow a rule fitted on unseen images; its scores stay as they are."""
 
-    model: Model
+    head: FittedHead
     rule: Rule
 
     def predict(self, vectors: np.ndarray) -> np.ndarray:
         """What the rule makes of the scores."""
-        return self.rule(self.model.scores(vectors))
+        return self.rule(self.head.scores(vectors))
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Class probabilities of the head."""
-        return self.model.scores(vectors)
+        return self.head.scores(vectors)
 
 
-def tilted(scores: np.ndarray, tilt: np.ndarray) -> np.ndarray:
+def shifted(scores: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """Probabilities, shape (n, k), at other class frequencies (Saerens et al., Neural Computation 2002)."""
-    weighted = scores * tilt
+    weighted = scores * shift
     return weighted / weighted.sum(axis=1, keepdims=True)
 
 

@@ -4,8 +4,8 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +29,8 @@ CREATE TABLE folds (
     counts_before BLOB, counts_after BLOB, PRIMARY KEY (key, repeat, fold));
 CREATE INDEX cells_of ON cells (dataset, model);
 """
+SCORED = "key, about, by_fold, drawn, left_out, tested, before, after"
+ADDED = f"CREATE TABLE IF NOT EXISTS scored ({SCORED}, version INTEGER, PRIMARY KEY (key))"  # since 0.1
 
 _FOLD_ARRAYS: dict[str, np.dtype] = {
     "rows": np.dtype("<i4"),
@@ -38,21 +40,6 @@ _FOLD_ARRAYS: dict[str, np.dtype] = {
     "counts_before": np.dtype("<i8"),
     "counts_after": np.dtype("<i8"),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class ProblemInfo:
-    """What the database keeps of a problem: everything but the vectors; attributes as in ``Problem``."""
-
-    fingerprint: str
-    dataset: str
-    model: str
-    classes: tuple[str, ...]
-    ordinal: bool
-    labels: np.ndarray
-    groups: np.ndarray
-    ids: np.ndarray
-    split: np.ndarray
 
 
 class Results:
@@ -125,7 +112,8 @@ class Results:
             *(json.dumps(cell.settings, sort_keys=True), cell.status, cell.reason, cell.seconds),
         )
         with self._transaction():
-            self._connection.execute("DELETE FROM folds WHERE key = ?", (cell.key,))
+            for table in ("folds", "scored"):
+                self._connection.execute(f"DELETE FROM {table} WHERE key = ?", (cell.key,))
             self._connection.execute("INSERT OR REPLACE INTO cells VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
             self._connection.executemany(
                 "INSERT INTO folds VALUES (?,?,?,?,?,?,?,?,?,?)",
@@ -133,25 +121,21 @@ class Results:
             )
 
     def cells(self, dataset: str | None = None, model: str | None = None) -> list[Cell]:
-        """Cells with their folds, oldest first.
-
-        Parameters
-        ----------
-        dataset, model : str, optional
-            Only cells of these.
-        """
+        """Cells of a data set and model, or of all, oldest first; without their folds."""
         wanted = "(:dataset IS NULL OR dataset = :dataset) AND (:model IS NULL OR model = :model)"
         named = {"dataset": dataset, "model": model}
-        folds: dict[str, list[FoldScores]] = {}
         with self._explained():
-            query = f"SELECT * FROM folds WHERE key IN (SELECT key FROM cells WHERE {wanted}) ORDER BY repeat, fold"
-            for key, *row in self._connection.execute(query, named):
-                folds.setdefault(key, []).append(_read_fold(row))
             rows = self._connection.execute(f"SELECT * FROM cells WHERE {wanted} ORDER BY rowid", named)
-            return [_read_cell(row, tuple(folds.get(row[0], ()))) for row in rows.fetchall()]
+            return [_read_cell(row) for row in rows.fetchall()]
 
-    def problem_info(self, fingerprint: str) -> ProblemInfo:
-        """What is kept of a problem.
+    def folds(self, key: str) -> tuple[FoldScores, ...]:
+        """The folds of a cell, in order."""
+        with self._explained():
+            rows = self._connection.execute("SELECT * FROM folds WHERE key = ? ORDER BY repeat, fold", (key,))
+            return tuple(_read_fold(row) for _, *row in rows.fetchall())
+
+    def problem(self, fingerprint: str) -> Problem:
+        """A problem without its vectors.
 
         Raises
         ------
@@ -163,17 +147,30 @@ class Results:
         if row is None:
             raise HeadError(got=f"{self.path} holds no problem {fingerprint}", remedy="run fit again")
         name, dataset, model, classes, ordinal, labels, groups, ids, split = row
-        return ProblemInfo(
-            name,
-            dataset,
-            model,
-            tuple(json.loads(classes)),
-            bool(ordinal),
-            np.frombuffer(labels, "<i8").astype(np.int64),
-            np.frombuffer(groups, "<i8").astype(np.int64),
-            np.array(json.loads(ids), dtype=str),
-            np.array(json.loads(split), dtype=str),
+        return Problem(
+            fingerprint=name,
+            dataset=dataset,
+            model=model,
+            classes=tuple(json.loads(classes)),
+            ordinal=bool(ordinal),
+            labels=np.frombuffer(labels, "<i8").astype(np.int64),
+            groups=np.frombuffer(groups, "<i8").astype(np.int64),
+            ids=np.array(json.loads(ids), dtype=str),
+            split=np.array(json.loads(split), dtype=str),
         )
+
+    def kept_scored(self, version: int) -> Iterator[tuple[str, dict[str, Any], list[bytes]]]:
+        """What was computed of cells by this version: key, what is plain, and arrays."""
+        query = f"SELECT {SCORED} FROM scored WHERE version = ?"
+        with self._explained():
+            for key, about, *arrays in self._connection.execute(query, (version,)):
+                yield key, json.loads(about), arrays
+
+    def keep_scored(self, key: str, version: int, about: dict[str, Any], arrays: list[bytes]) -> None:
+        """Keep what was computed of a cell beside it."""
+        command = f"INSERT OR REPLACE INTO scored ({SCORED}, version) VALUES (?,?,?,?,?,?,?,?,?)"
+        with self._transaction():
+            self._connection.execute(command, (key, json.dumps(about), *arrays, version))
 
     def _open(self) -> None:
         """Write the schema into a new file; refuse a foreign or newer one."""
@@ -198,6 +195,7 @@ class Results:
                     got=f"{self.path} has format {version}, this headroom reads {VERSION}",
                     remedy="move it away and fit again, or use the headroom that wrote it",
                 )
+            connection.execute(ADDED)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -230,12 +228,9 @@ class Results:
             ) from error
 
 
-def _read_cell(row: tuple, folds: tuple[FoldScores, ...]) -> Cell:
-    key, problem, dataset, model, head, balance, protocol, settings, status, reason, seconds = row
-    names = {"dataset": dataset, "model": model, "head": head, "balance": balance, "protocol": protocol}
-    return Cell(
-        key, problem, settings=json.loads(settings), status=status, reason=reason, seconds=seconds, folds=folds, **names
-    )
+def _read_cell(row: tuple) -> Cell:
+    *names, settings, status, reason, seconds = row
+    return Cell(*names, json.loads(settings), status, reason, seconds)
 
 
 def _fold_row(key: str, fold: FoldScores) -> tuple:

@@ -1,45 +1,88 @@
-"""What stage two needs to know of an image set."""
+"""What stage two knows of images: one table of annotated vectors, sliced in one place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """One classification problem: vectors with their labels and groups.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Samples:
+    """Images as rows.
+
+    Attributes
+    ----------
+    labels : ndarray of int64, shape (n,)
+        Index into ``classes``; in grade order where ``ordinal``.
+    groups : ndarray of int64, shape (n,)
+        Rows of one group (same patient or identical content) never lie on both sides of a fold.
+    classes : tuple of str, length k
+    ordinal : bool
+        Whether the classes are ordered grades.
+    vectors : ndarray of float32, shape (n, d)
+        One embedding a row; this and the next two are empty where they are not needed.
+    ids : ndarray of str, shape (n,)
+        Where each row comes from (the image's path inside its data set).
+    split : ndarray of str, shape (n,)
+        ``"train"`` or ``"test"`` where the data set has an official split, else ``""``.
+    views : ndarray of float32, shape (n, v, d), or None
+        Embeddings of ``v`` augmented views of each image (``extract --views``).
+    """
+
+    labels: np.ndarray
+    groups: np.ndarray
+    classes: tuple[str, ...]
+    ordinal: bool = False
+    vectors: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    ids: np.ndarray = field(default_factory=lambda: np.empty(0, str))
+    split: np.ndarray = field(default_factory=lambda: np.empty(0, str))
+    views: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> Self:
+        """The images of these row numbers."""
+        return replace(self, **{name: column[rows] for name, column in self._columns().items()})
+
+    def transform(self, chain: Pipeline) -> Self:
+        """The same images with vectors and views scaled and reduced by a fitted chain."""
+        views = self.views
+        if views is not None:
+            flat = chain.transform(views.reshape(-1, views.shape[-1]))
+            views = flat.reshape(*views.shape[:2], -1)
+        return replace(self, vectors=chain.transform(self.vectors), views=views)
+
+    def write(self, folder: Path) -> None:
+        """Write every column where other processes can map it into memory."""
+        folder.mkdir(exist_ok=True)
+        for name, column in {**self._columns(), "classes": self.classes, "ordinal": self.ordinal}.items():
+            np.save(folder / f"{name}.npy", column)
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """The arrays with a row an image."""
+        columns = {name: getattr(self, name) for name in ("labels", "groups", "vectors", "ids", "split", "views")}
+        return {name: column for name, column in columns.items() if column is not None and len(column)}
+
+
+def mapped_samples(folder: Path) -> Samples:
+    """What `Samples.write` left, mapped into memory."""
+    columns = {file.stem: np.load(file, mmap_mode="r") for file in folder.iterdir()}
+    classes, ordinal = tuple(columns.pop("classes").tolist()), bool(columns.pop("ordinal"))
+    return Samples(classes=classes, ordinal=ordinal, **columns)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Problem(Samples):
+    """One classification problem.
 
     Attributes
     ----------
     dataset, model : str
         Names under which results are stored and shown; ``model`` may be a fusion such as ``"mobilenet+resnet50"``.
-    vectors : ndarray of float32, shape (n, d)
-        One embedding a row.
-    labels : ndarray of int64, shape (n,)
-        Index into ``classes``; in grade order where ``ordinal``.
-    classes : tuple of str, length k
-    ids : ndarray of str, shape (n,)
-        Where each row comes from (the image's path inside its data set).
-    groups : ndarray of int64, shape (n,)
-        Rows of one group (same patient or identical content) never lie on both sides of a fold.
-    split : ndarray of str, shape (n,)
-        ``"train"`` or ``"test"`` where the data set has an official split, else ``""``.
-    ordinal : bool
-        Whether the classes are ordered grades.
     fingerprint : str
-        Digest of everything above; equal fingerprints mean equal problems.
-    views : ndarray of float32, shape (n, v, d), optional
-        Embeddings of ``v`` augmented views of each image (``extract --views``).
+        Digest of everything in it; equal fingerprints mean equal problems.
     """
 
     dataset: str
     model: str
-    vectors: np.ndarray
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    ids: np.ndarray
-    groups: np.ndarray
-    split: np.ndarray
-    ordinal: bool
     fingerprint: str
-    views: np.ndarray | None = None

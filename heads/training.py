@@ -14,12 +14,22 @@ from sklearn.model_selection import ParameterGrid
 
 from headroom.errors import HeadError
 from headroom.heads.balancing import BalancerRecord, resample
-from headroom.heads.calibration import Calibration, fit_calibration, margins
 from headroom.heads.classifiers import HEADS, WEIGHTINGS, HeadRecord
 from headroom.heads.folds import plan_folds
-from headroom.heads.models import Model, Single, Stacking, Thresholded, Voting, stacked
-from headroom.heads.part import Part
-from headroom.heads.thresholds import fit_cuts, fit_offsets
+from headroom.heads.models import (
+    Calibration,
+    FittedHead,
+    Single,
+    Stacking,
+    Thresholded,
+    Voting,
+    fit_calibration,
+    fit_cuts,
+    fit_offsets,
+    margins,
+    stacked,
+)
+from headroom.heads.samples import Samples
 
 INNER_FOLDS = 3
 
@@ -30,7 +40,7 @@ class Trainer:
 
     Attributes
     ----------
-    part : Part
+    part : Samples
     balancer : BalancerRecord
     seed : int
     threads : int
@@ -43,14 +53,14 @@ class Trainer:
         Time that each fitted head took, with its members and inner fits.
     """
 
-    part: Part
+    part: Samples
     balancer: BalancerRecord
     seed: int = 0
     threads: int = 1
     fast: bool = False
     tune: bool = False
     seconds: dict[str, float] = field(default_factory=dict, init=False)
-    _models: dict[str, Model] = field(default_factory=dict, init=False)
+    _heads: dict[str, FittedHead] = field(default_factory=dict, init=False)
 
     @cached_property
     def balanced(self) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +74,7 @@ class Trainer:
         return np.bincount(self.part.labels, minlength=classes), np.bincount(self.balanced[1], minlength=classes)
 
     @cached_property
-    def tilt(self) -> np.ndarray:
+    def shift(self) -> np.ndarray:
         """How much more frequent each class is in fitting than it is, shape (k,)."""
         before, after = self.counts
         if self.balancer.weighted:
@@ -77,7 +87,7 @@ class Trainer:
         plan = plan_inner_folds(self.part.labels, self.part.groups, seed=self.seed)
         return [(replace(self, part=self.part.take(train), tune=False), held) for train, held in plan]
 
-    def fit(self, name: str) -> Model:
+    def fit(self, name: str) -> FittedHead:
         """The named head, fitted once, with thresholds where the balancer asks for them.
 
         Raises
@@ -85,24 +95,24 @@ class Trainer:
         HeadError
             Where the head cannot be fitted on this part under this balancer.
         """
-        model = self.model(name)
+        head = self.plain(name)
         if not self.balancer.threshold:
-            return model
+            return head
         start = time.perf_counter()
         rule = fit_cuts if self.part.ordinal else fit_offsets
-        model = Thresholded(model, rule(*self.unseen_scores(name)))
+        head = Thresholded(head, rule(*self.unseen_scores(name)))
         self.seconds[name] += time.perf_counter() - start
-        return model
+        return head
 
-    def model(self, name: str) -> Model:
-        """The named head, fitted once."""
-        if name not in self._models:
+    def plain(self, name: str) -> FittedHead:
+        """The named head without thresholds, fitted once."""
+        if name not in self._heads:
             record = HEADS[name]
             fitted_before = sum(self.seconds.get(member, 0.0) for member in record.members)
             start = time.perf_counter()
-            self._models[name] = COMBINE[record.combine](self, record)
+            self._heads[name] = COMBINE[record.combine](self, record)
             self.seconds[name] = fitted_before + time.perf_counter() - start
-        return self._models[name]
+        return self._heads[name]
 
     def unseen_scores(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Inner out-of-fold scores of the named head, and the labels of the same images."""
@@ -114,7 +124,7 @@ class Trainer:
                 got=f"inner folds need {INNER_FOLDS} patients or contents a class; {classes} has fewer in training",
                 remedy="add images, or use another head or --balance",
             )
-        scores = [inner.model(name).scores(self.part.vectors[held]) for inner, held in self.inner]
+        scores = [inner.plain(name).scores(self.part.vectors[held]) for inner, held in self.inner]
         return np.concatenate(scores), np.concatenate([self.part.labels[held] for _, held in self.inner])
 
     def estimator(self, record: HeadRecord, parameters: Mapping[str, Any]) -> Any:
@@ -143,12 +153,12 @@ class Trainer:
         return WEIGHTINGS[record.weighting](labels)
 
 
-def _single(trainer: Trainer, record: HeadRecord) -> Model:
+def _single(trainer: Trainer, record: HeadRecord) -> FittedHead:
     """An estimator; its outputs are calibrated on one inner hold-out where its record says so."""
     parameters = _search(trainer, record) if trainer.tune and record.tune else {}
     estimator = trainer.estimator(record, parameters)
     calibration = _calibration(trainer, record, parameters) if record.calibrate else Calibration()
-    return Single(estimator, calibration, trainer.tilt)
+    return Single(estimator, calibration, trainer.shift)
 
 
 def _calibration(trainer: Trainer, record: HeadRecord, parameters: dict[str, Any]) -> Calibration:
@@ -175,29 +185,31 @@ def _search(trainer: Trainer, record: HeadRecord) -> dict[str, Any]:
     return max(ParameterGrid(dict(record.tune)), key=recall) if trainer.inner else {}
 
 
-def _vote(trainer: Trainer, record: HeadRecord) -> Model:
+def _vote(trainer: Trainer, record: HeadRecord) -> FittedHead:
     return Voting([_single_of(trainer, member) for member in record.members])
 
 
-def _stack(trainer: Trainer, record: HeadRecord) -> Model:
+def _stack(trainer: Trainer, record: HeadRecord) -> FittedHead:
     """Members fitted on the whole part; the last estimator on their inner out-of-fold scores."""
     members = [_single_of(trainer, member) for member in record.members]
     unseen = [trainer.unseen_scores(member) for member in record.members]
     labels = unseen[0][1]
     weight_parameters, _ = trainer.weights(record, labels)
     last = resolve_name(record.build)(**record.parameters, **weight_parameters)
-    tilt = np.ones_like(trainer.tilt) if trainer.balancer.weighted else trainer.tilt  # a weighted last estimator tilts
-    return Stacking(members, last.fit(stacked([scores for scores, _ in unseen]), labels), tilt)
+    shift = (
+        np.ones_like(trainer.shift) if trainer.balancer.weighted else trainer.shift
+    )  # a weighted last estimator shifts
+    return Stacking(members, last.fit(stacked([scores for scores, _ in unseen]), labels), shift)
 
 
 def _single_of(trainer: Trainer, name: str) -> Single:
     """A member: one estimator, fitted once."""
-    model = trainer.model(name)
-    assert isinstance(model, Single)
-    return model
+    head = trainer.plain(name)
+    assert isinstance(head, Single)
+    return head
 
 
-COMBINE: dict[str, Callable[[Trainer, HeadRecord], Model]] = {"single": _single, "vote": _vote, "stack": _stack}
+COMBINE: dict[str, Callable[[Trainer, HeadRecord], FittedHead]] = {"single": _single, "vote": _vote, "stack": _stack}
 """How a head is made, by ``HeadRecord.combine``."""
 
 

@@ -46,9 +46,9 @@ def run_tasks(tasks: Sequence[Task], *, jobs: int) -> Iterator[tuple[Task, Outco
     HeadError
         Where a worker was ended from outside, as by the system when memory is short.
     """
-    ground = tasks[0].ground
-    environment = dict.fromkeys(THREAD_VARIABLES, str(ground.threads))
-    start = (ground.threads, ground.stored.vectors.parent)
+    threads, folder = tasks[0].threads, tasks[0].samples.parent
+    environment = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"PYTHONSAFEPATH": "1"}
+    start = (threads, folder)
     executor = ProcessPoolExecutor(min(jobs, len(tasks)), initializer=_start_worker, initargs=start, env=environment)
     try:
         waiting = {executor.submit(fit_task, task): task for task in tasks}

@@ -1,10 +1,9 @@
 """Names that a user types against the rows of a table."""
 
-import difflib
 import fnmatch
 from collections.abc import Iterable
 
-from headroom.errors import UsageError
+from headroom.errors import UsageError, nearest
 
 
 def pick(kind: str, asked: Iterable[str], table: Iterable[str]) -> list[str]:
@@ -51,7 +50,4 @@ def unknown(kind: str, name: str, rows: list[str]) -> UsageError:
     >>> unknown("model", "exception", ["xception", "vgg16"]).remedy
     'did you mean xception?'
     """
-    near = difflib.get_close_matches(name.lower(), rows, n=3, cutoff=0.5)
-    choices = ", ".join(rows[:20]) + (", ..." if len(rows) > 20 else "")
-    remedy = f"did you mean {' or '.join(near)}?" if near else f"choose from: {choices or '(none yet)'}"
-    return UsageError(f"unknown {kind} '{name}'", remedy)
+    return UsageError(f"unknown {kind} '{name}'", nearest(name, rows))

@@ -8,12 +8,11 @@ import numpy as np
 
 from headroom.errors import HeadError
 from headroom.heads.cell import Cell
-from headroom.heads.scores.comparing import plan_comparisons
-from headroom.heads.scores.contrast import contrast
+from headroom.heads.scores.comparing import contrast, plan_comparisons
 from headroom.heads.scores.leaderboard import leaderboard
-from headroom.heads.scores.pooled import ProblemInfo
+from headroom.heads.scores.scored import Scored
 
-Scores = Mapping[str, ProblemInfo]
+Scores = Mapping[str, Scored]
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,9 @@ def gains(
             metric,
             claimed,
             result.difference,
-            *(result.low, result.high, result.p),
+            low=result.low,
+            high=result.high,
+            p=result.p,
             cells=len(group),
             leaky=_mean(careless[0], metric) - _mean(careless[1], metric) if all(careless) else None,
         )
@@ -136,7 +137,7 @@ def claims(cells: Sequence[Cell], scored: Scores) -> list[Claim]:
 
     ``cells`` are of one data set and one setting; pairs of the same head and model are compared.
     """
-    pairs = plan_comparisons(cells).pairs
+    pairs = plan_comparisons(cells, scored).pairs
     return [
         claim
         for study in STUDIES.values()
@@ -158,21 +159,21 @@ def replicated(study: Study, cells: Sequence[Cell], scored: Scores) -> list[Clai
         ):
             honest, leaky = (_pick(cells, "none", heads) for cells in sides)
             rows += gains(study, words, groups[0], honest, scored, (groups[1], leaky))
-        rows += _best(study, dataset, *sides, scored)
+        rows += _best(study, dataset, sides, scored)
     return rows
 
 
-def _best(study: Study, dataset: str, honest: list[Cell], leaky: list[Cell], scored: Scores) -> list[Claim]:
+def _best(study: Study, dataset: str, sides: Sequence[Sequence[Cell]], scored: Scores) -> list[Claim]:
     """The best system that the study claims."""
     of, head, claimed = study.best
-    boards = ([cell for cell in cells if cell.head == head] for cells in (honest, leaky))
+    boards = ([cell for cell in cells if cell.head == head] for cells in sides)
     best, careless = (max(leaderboard(cells, scored), key=_accuracy, default=None) for cells in boards)
     if dataset != of or best is None:
         return []
     words = f"best {head}: {best['model']}, {best['balance']}"
     wrong = None if careless is None else _accuracy(careless)
-    bounds = best["intervals"]["accuracy"]
-    return [Claim(study, dataset, words, "accuracy", claimed, _accuracy(best), *bounds, None, 1, wrong)]
+    low, high = best["intervals"]["accuracy"]
+    return [Claim(study, dataset, words, "accuracy", claimed, _accuracy(best), low, high, None, 1, wrong)]
 
 
 def _pick(cells: list[Cell], balance: str, heads: tuple[str, ...]) -> list[Cell]:

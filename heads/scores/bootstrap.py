@@ -11,13 +11,12 @@ from functools import lru_cache
 import numpy as np
 
 from headroom.heads.scores.metrics import METRICS, evaluate
-from headroom.heads.scores.predictions import Tally
+from headroom.heads.scores.predictions import Sums
 
 REPLICATES = 1000
 CONFIDENCE = 0.95
 
-# Replicates are worked on in blocks that fit the processor's cache and bound the memory of large data sets.
-BLOCK = 64
+BLOCK_VALUES = 2_000_000  # case weights that are worked on at a time: bounds the memory of large data sets
 
 
 def draw_weights(groups: np.ndarray, replicates: int = REPLICATES, seed: int = 0) -> np.ndarray:
@@ -62,12 +61,14 @@ def _drawn(of_case: bytes, replicates: int, seed: int) -> np.ndarray:
     return of_cases
 
 
-def replicated(repeats: Sequence[Tally], ordinal: bool, names: Iterable[str] = tuple(METRICS)) -> dict[str, np.ndarray]:
+def drawn_metrics(
+    repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] = tuple(METRICS)
+) -> dict[str, np.ndarray]:
     """Compute metrics on bootstrap replicates.
 
     Parameters
     ----------
-    repeats : sequence of Tally
+    repeats : sequence of Sums
         The predictions of each repeat of the cross-validation, with the weights of `draw_weights`.
     ordinal : bool
         Whether the classes are ordered.
@@ -84,22 +85,23 @@ def replicated(repeats: Sequence[Tally], ordinal: bool, names: Iterable[str] = t
     >>> import numpy as np
     >>> from headroom.heads.scores.predictions import Predictions
     >>> predictions = Predictions(np.array([0, 1, 1]), np.array([0, 1, 0]), np.eye(2)[[0, 1, 0]], 2)
-    >>> tally = Tally(predictions, np.array([[1, 2], [1, 1], [1, 0]]))
-    >>> replicated([tally], False, ["accuracy"])["accuracy"].round(3)
+    >>> sums = Sums(predictions, np.array([[1, 2], [1, 1], [1, 0]]))
+    >>> drawn_metrics([sums], False, ["accuracy"])["accuracy"].round(3)
     array([0.667, 1.   ])
     """
     names = tuple(names)
-    n_replicates = repeats[0].weights.shape[1]
+    cases, replicates = repeats[0].weights.shape
+    block = max(BLOCK_VALUES // max(cases, 1), 16)
     blocks = [
-        evaluate([_block(tally, slice(start, start + BLOCK)) for tally in repeats], ordinal, names)
-        for start in range(0, n_replicates, BLOCK)
+        evaluate([_block(sums, slice(start, start + block)) for sums in repeats], ordinal, names)
+        for start in range(0, replicates, block)
     ]
-    return {name: np.concatenate([block[name] for block in blocks]) for name in names}
+    return {name: np.concatenate([each[name] for each in blocks]) for name in names}
 
 
-def _block(tally: Tally, replicates: slice) -> Tally:
-    """A few replicates of a tally, in single precision (exact for counts up to 16 million)."""
-    return Tally(tally.predictions, tally.weights[:, replicates].astype(np.float32))
+def _block(sums: Sums, replicates: slice) -> Sums:
+    """A few replicates, in single precision (exact for counts up to 16 million)."""
+    return Sums(sums.predictions, sums.weights[:, replicates].astype(np.float32))
 
 
 def percentile_interval(values: np.ndarray) -> list[float] | None:

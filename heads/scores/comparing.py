@@ -1,26 +1,20 @@
-"""Every balancer against none, paired on the same folds."""
+"""Rows against rows, paired on the same folds: every balancer against none, and any group of cells against another."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from headroom.heads.cell import Cell, FoldScores
-from headroom.heads.results import ProblemInfo
-from headroom.heads.scores.bootstrap import replicated
-from headroom.heads.scores.metrics import METRICS, evaluate, score
+from headroom.errors import HeadError
+from headroom.heads.cell import Cell, package_of
+from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.paired import ROPE, PairedResult, corrected_t, holm, paired_bootstrap
-from headroom.heads.scores.pooled import Problems, pooled, resampled
-from headroom.heads.scores.predictions import Tally
+from headroom.heads.scores.scored import Scored
 
 BASELINE = "none"
-COMPARED = ("accuracy", "recall_macro", "specificity_macro", "f1_macro", "auroc_ovr", "kappa_quadratic")
-
-# What belongs to the balancer and may differ from the baseline: its parameters, and the version of its library.
-BALANCER_SETTING = "balancer"
-BALANCER_LIBRARY = "imblearn"
+OF_THE_BALANCER = ("balancer", "versions")  # settings that may differ from the baseline
 
 Values = dict[str, np.ndarray]
 
@@ -33,35 +27,24 @@ class PairedTest:
     ----------
     min_folds : int
         Fewest folds with which it can be done.
-    measure : callable
-        Maps a cell, its problem and metric names to what is subtracted pairwise, one array a metric.
+    values : callable
+        Maps a scored cell and a metric to what is subtracted pairwise.
     test : callable
         Maps the differences of one metric, the ratio of test to training images and the rope to a `PairedResult`.
     """
 
     min_folds: int
-    measure: Callable[[Cell, ProblemInfo, Sequence[str]], Values]
+    values: Callable[[Scored, str], np.ndarray]
     test: Callable[[np.ndarray, float, float], PairedResult]
 
 
-def _by_fold(cell: Cell, problem: ProblemInfo, names: Sequence[str]) -> Values:
-    """Metrics of each fold."""
-    folds = [
-        score(fold.labels, fold.predicted, fold.scores, fold.scores.shape[1], problem.ordinal, names)
-        for fold in sorted(cell.folds, key=_place)
-    ]
-    return {name: np.array([fold[name] for fold in folds], float) for name in names}  # None becomes NaN
+def _by_replicate(scored: Scored, metric: str) -> np.ndarray:
+    """The metric of the test set, then that of each bootstrap replicate of it."""
+    observed = scored.metrics[metric]
+    return np.concatenate([[np.nan if observed is None else observed], scored.drawn[metric]])
 
 
-def _by_replicate(cell: Cell, problem: ProblemInfo, names: Sequence[str]) -> Values:
-    """Metrics of the test set, then those of each bootstrap replicate of it."""
-    repeats = pooled(cell)
-    observed = evaluate([Tally.once(predictions) for _, predictions in repeats], problem.ordinal, names)
-    replicates = replicated(resampled(repeats, problem), problem.ordinal, names)
-    return {name: np.concatenate([observed[name], replicates[name]]) for name in names}
-
-
-_CORRECTED_T = PairedTest(2, _by_fold, corrected_t)
+_CORRECTED_T = PairedTest(2, lambda scored, metric: scored.by_fold[metric], corrected_t)
 
 PAIRED_TESTS: dict[str, PairedTest] = {
     "cv": _CORRECTED_T,
@@ -86,28 +69,15 @@ class ComparisonPlan:
     refused: tuple[tuple[Cell, str], ...]
 
 
-def plan_comparisons(cells: Iterable[Cell]) -> ComparisonPlan:
+def plan_comparisons(cells: Iterable[Cell], scored: Mapping[str, Scored]) -> ComparisonPlan:
     """Pair every balanced cell with the cell that differs from it in nothing but the balancer.
 
-    Parameters
-    ----------
-    cells : iterable of Cell
-        Fitted and failed ones.
-
-    Returns
-    -------
-    ComparisonPlan
-        Pairs have the same problem, head, protocol and settings, and were tested on the same rows fold by fold.
-
-    Examples
-    --------
-    >>> plan_comparisons([]).pairs
-    ()
+    Pairs have the same problem, head, protocol and settings, and were tested on the same rows fold by fold.
     """
     cells = tuple(cells)
     baselines = {_context(cell): cell for cell in cells if cell.balance == BASELINE and cell.status == "fitted"}
     matched = [(cell, baselines.get(_context(cell))) for cell in cells if cell.balance != BASELINE]
-    reasons = [_obstacle(cell, baseline) for cell, baseline in matched]
+    reasons = [_obstacle(cell, baseline, scored) for cell, baseline in matched]
     return ComparisonPlan(
         tuple((cell, base) for (cell, base), reason in zip(matched, reasons, strict=True) if base and not reason),
         tuple((cell, reason) for (cell, _), reason in zip(matched, reasons, strict=True) if reason),
@@ -115,17 +85,17 @@ def plan_comparisons(cells: Iterable[Cell]) -> ComparisonPlan:
 
 
 def comparisons(
-    cells: Iterable[Cell], problem_info: Problems, *, metrics: Sequence[str] = COMPARED, rope: float = ROPE
+    cells: Iterable[Cell], scored: Mapping[str, Scored], *, metrics: Sequence[str] = (), rope: float = ROPE
 ) -> list[dict[str, Any]]:
     """Test every balancer against none on the same folds.
 
     Parameters
     ----------
     cells : iterable of Cell
-    problem_info : mapping of str to ProblemInfo
-        By fingerprint; labels, groups, ids, classes and whether they are ordinal.
+    scored : mapping of str to Scored
+        By key.
     metrics : sequence of str
-        Keys of `headroom.heads.scores.metrics.METRICS`. One that is undefined for a pair is left out.
+        Keys of `METRICS`; none: those that are marked as compared. One that is undefined for a pair is left out.
     rope : float
         A difference no larger than this is practically none.
 
@@ -134,99 +104,111 @@ def comparisons(
     list of dict
         ``dataset``, ``model``, ``head``, ``balance``, ``against``, ``protocol``, ``metric``, ``difference``, ``low``,
         ``high``, ``p``, ``p_holm``, ``p_better``, ``p_equivalent``, ``p_worse``. The difference is balanced less
-        none, for every metric; better means higher or lower as the metric has it. By folds
-        `corrected_t`; for ``split`` `paired_bootstrap`. Holm's correction is over the whole list. What a test cannot
-        say is None.
-
-    Examples
-    --------
-    >>> comparisons([], {})
-    []
+        none, for every metric; better means higher or lower as the metric has it. By folds `corrected_t`; for
+        ``split`` `paired_bootstrap`. Holm's correction is over the whole list. What a test cannot say is None.
     """
-    measured: dict[str, Values] = {}
-
-    def values(cell: Cell) -> Values:
-        if cell.key not in measured:
-            measured[cell.key] = PAIRED_TESTS[cell.protocol].measure(cell, problem_info[cell.problem], metrics)
-        return measured[cell.key]
-
+    metrics = metrics or [name for name, record in METRICS.items() if record.compared]
     rows = [
-        row
-        for cell, baseline in plan_comparisons(cells).pairs
-        for row in _rows(cell, values(cell), values(baseline), rope)
+        _row(cell, name, result)
+        for cell, baseline in plan_comparisons(cells, scored).pairs
+        for name, result in contrast([cell], [baseline], scored, metrics, rope).items()
+        if result.difference is not None
     ]
     for row, p_holm in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = p_holm
     return rows
 
 
-def _rows(cell: Cell, balanced: Values, baseline: Values, rope: float) -> list[dict[str, Any]]:
-    """One comparison a metric, those left out that are undefined."""
-    test = PAIRED_TESTS[cell.protocol].test
-    results = {name: test(balanced[name] - baseline[name], test_train_ratio(cell), rope) for name in balanced}
-    return [
-        {
-            "dataset": cell.dataset,
-            "model": cell.model,
-            "head": cell.head,
-            "balance": cell.balance,
-            "against": BASELINE,
-            "protocol": cell.protocol,
-            "metric": name,
-            "difference": result.difference,
-            "low": result.low,
-            "high": result.high,
-            "p": result.p,
-            "p_holm": None,
-            **_outlook(result, METRICS[name].higher_is_better),
-        }
-        for name, result in results.items()
-        if result.difference is not None
+def contrast(
+    group: Sequence[Cell],
+    against: Sequence[Cell],
+    scored: Mapping[str, Scored],
+    names: Sequence[str],
+    rope: float = ROPE,
+) -> dict[str, PairedResult]:
+    """Test the mean of one group of cells against the mean of another, paired on the folds that they share.
+
+    Parameters
+    ----------
+    group, against : sequence of Cell
+        Fitted on the same folds of the same images; heads and models may differ.
+    scored : mapping of str to Scored
+        By key.
+    names : sequence of str
+        Metrics.
+    rope : float
+        A difference no larger than this is practically none.
+
+    Returns
+    -------
+    dict of str to PairedResult
+        Group less against, by the test of the protocol on the differences of the means.
+
+    Raises
+    ------
+    HeadError
+        A group is empty, or the cells do not share their folds.
+    """
+    if not group or not against:
+        raise HeadError(got="a contrast with an empty group", remedy="fit the cells that it compares first")
+    layouts = {scored[cell.key].layout for cell in (*group, *against)}
+    if len(layouts) > 1 or not all(layouts):
+        raise HeadError(
+            got="cells whose folds differ cannot be compared fold by fold",
+            remedy="fit them with the same --folds, --repeats and --seed on the same images",
+        )
+    paired, ratio = PAIRED_TESTS[group[0].protocol], scored[group[0].key].test_train
+
+    def mean(cells: Sequence[Cell], name: str) -> np.ndarray:
+        return np.mean([paired.values(scored[cell.key], name) for cell in cells], axis=0)
+
+    return {name: paired.test(mean(group, name) - mean(against, name), ratio, rope) for name in names}
+
+
+def _row(cell: Cell, metric: str, result: PairedResult) -> dict[str, Any]:
+    """One comparison; better and worse are as the metric has it."""
+    higher = METRICS[metric].higher_is_better
+    return {
+        "dataset": cell.dataset,
+        "model": cell.model,
+        "head": cell.head,
+        "balance": cell.balance,
+        "against": BASELINE,
+        "protocol": cell.protocol,
+        "metric": metric,
+        "difference": result.difference,
+        "low": result.low,
+        "high": result.high,
+        "p": result.p,
+        "p_holm": None,
+        "p_better": result.p_above if higher else result.p_below,
+        "p_equivalent": result.p_equivalent,
+        "p_worse": result.p_below if higher else result.p_above,
+    }
+
+
+def _context(cell: Cell) -> str:
+    """All that a cell and its baseline must share: everything but the balancer and the library that serves it alone."""
+    shared = {name: value for name, value in cell.settings.items() if name not in OF_THE_BALANCER}
+    paths = [
+        path for head in shared.get("heads", {}).values() for path in (head.get("build"), head.get("fast")) if path
     ]
+    serving = {"sklearn", *map(package_of, paths)}
+    versions = {name: text for name, text in cell.settings.get("versions", {}).items() if name in serving}
+    names = (cell.problem, cell.dataset, cell.model, cell.head, cell.protocol)
+    return json.dumps([*names, shared, versions], sort_keys=True, default=str)
 
 
-def _outlook(result: PairedResult, higher_is_better: bool) -> dict[str, float | None]:
-    """Probabilities by whether the difference is for the better."""
-    above, below = result.p_above, result.p_below
-    better, worse = (above, below) if higher_is_better else (below, above)
-    return {"p_better": better, "p_equivalent": result.p_equivalent, "p_worse": worse}
-
-
-def test_train_ratio(cell: Cell) -> float:
-    """Test images divided by training images, over all folds."""
-    return sum(len(fold.rows) for fold in cell.folds) / sum(int(fold.counts_before.sum()) for fold in cell.folds)
-
-
-def _context(cell: Cell) -> tuple[str, ...]:
-    """All that a cell and its baseline must share."""
-    shared = {name: value for name, value in cell.settings.items() if name != BALANCER_SETTING}
-    versions = shared.pop("versions", {})
-    shared["versions"] = {library: version for library, version in versions.items() if library != BALANCER_LIBRARY}
-    settings = json.dumps(shared, sort_keys=True, default=str)
-    return cell.problem, cell.dataset, cell.model, cell.head, cell.protocol, settings
-
-
-def _obstacle(cell: Cell, baseline: Cell | None) -> str:
+def _obstacle(cell: Cell, baseline: Cell | None, scored: Mapping[str, Scored]) -> str:
     """Why a cell cannot be compared with its baseline; empty if it can."""
     if cell.status != "fitted":
         return f"it failed: {cell.reason}"
     if baseline is None:
         return f"there is no fitted cell with the same settings and balance '{BASELINE}'; fit it with --balance none"
-    if not _same_rows(cell, baseline):
+    layout, folds = scored[cell.key].layout, len(scored[cell.key].tested)
+    if not layout or layout != scored[baseline.key].layout:
         return f"its folds do not test the same rows as those of '{BASELINE}'"
     needed = PAIRED_TESTS[cell.protocol].min_folds
-    if len(cell.folds) < needed:
-        return f"a paired test needs {needed} folds and it has {len(cell.folds)}; fit it with more --folds"
+    if folds < needed:
+        return f"a paired test needs {needed} folds and it has {folds}; fit it with more --folds"
     return ""
-
-
-def _same_rows(cell: Cell, baseline: Cell) -> bool:
-    """Whether both tested the same images, fold by fold, and no synthetic ones."""
-    tested, of_baseline = ({_place(fold): fold.rows for fold in either.folds} for either in (cell, baseline))
-    return tested.keys() == of_baseline.keys() and all(
-        rows.min(initial=0) >= 0 and np.array_equal(rows, of_baseline[place]) for place, rows in tested.items()
-    )
-
-
-def _place(fold: FoldScores) -> tuple[int, int]:
-    return fold.repeat, fold.fold

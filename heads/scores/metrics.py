@@ -10,12 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from headroom.heads.scores.predictions import Predictions, Tally
+from headroom.heads.scores.predictions import Predictions, Sums
 
 CONFUSION: Literal["confusion"] = "confusion"
 SCORES: Literal["scores"] = "scores"
 
-PerClass = Callable[[Tally], np.ndarray]
+PerClass = Callable[[Sums], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -24,28 +24,37 @@ class MetricRecord:
 
     Attributes
     ----------
-    title : str
-        As written in a sentence.
+    title, short : str
+        As written in a sentence, and over a column.
     higher_is_better : bool
     needs : str
         ``"confusion"`` (true and predicted classes) or ``"scores"`` (class probabilities).
+    compute : callable
+        Maps `Sums` of b replicates to an array of shape (b,), NaN where undefined.
     definition : str
         One line.
-    compute : callable
-        Maps a `Tally` of b replicates to an array of shape (b,), NaN where undefined.
     ordinal_only : bool
         Whether it is defined for ordered classes only.
     inflates : bool
         Whether drawing cases twice raises it on average, so that its bootstrap has to be shifted back.
+    slow : bool
+        Whether it takes long on many replicates, so that it is not computed on the cases that they leave out.
+    main, printed, compared : bool
+        Whether the narrow tables show it, whether the wide ones do, whether balancing is tested on it.
     """
 
     title: str
+    short: str
     higher_is_better: bool
     needs: Literal["confusion", "scores"]
+    compute: Callable[[Sums], np.ndarray]
     definition: str
-    compute: Callable[[Tally], np.ndarray]
     ordinal_only: bool = False
     inflates: bool = False
+    slow: bool = False
+    main: bool = False
+    printed: bool = False
+    compared: bool = False
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
@@ -54,130 +63,116 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray, otherwise: float = np
     return np.divide(numerator, denominator, out=quotient, where=denominator != 0)
 
 
-def _counts(tally: Tally) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _counts(sums: Sums) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Hits, true and predicted cases by class, shape (b, k), and all cases, shape (b, 1)."""
-    confusion = tally.confusion
+    confusion = sums.confusion
     hits = np.diagonal(confusion, axis1=1, axis2=2)
     true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
     return hits, true, predicted, true.sum(axis=1, keepdims=True)
 
 
-def _macro(per_class: PerClass) -> Callable[[Tally], np.ndarray]:
+def _macro(per_class: PerClass) -> Callable[[Sums], np.ndarray]:
     """The mean of a metric by class, over the classes that occur among the labels."""
 
-    def mean(tally: Tally) -> np.ndarray:
-        present = tally.confusion.sum(axis=2) > 0
-        return _ratio(np.where(present, per_class(tally), 0).sum(axis=1), present.sum(axis=1))
+    def mean(sums: Sums) -> np.ndarray:
+        present = sums.confusion.sum(axis=2) > 0
+        return _ratio(np.where(present, per_class(sums), 0).sum(axis=1), present.sum(axis=1))
 
     return mean
 
 
-def _recalls(tally: Tally) -> np.ndarray:
-    hits, true, _, _ = _counts(tally)
+def _recalls(sums: Sums) -> np.ndarray:
+    hits, true, _, _ = _counts(sums)
     return _ratio(hits, true)
 
 
-def _specificities(tally: Tally) -> np.ndarray:
-    hits, true, predicted, total = _counts(tally)
+def _specificities(sums: Sums) -> np.ndarray:
+    hits, true, predicted, total = _counts(sums)
     return _ratio(total - true - predicted + hits, total - true)
 
 
-def _precisions(tally: Tally) -> np.ndarray:
-    hits, true, predicted, _ = _counts(tally)
+def _precisions(sums: Sums) -> np.ndarray:
+    hits, true, predicted, _ = _counts(sums)
     return np.where(true > 0, _ratio(hits, predicted, otherwise=0.0), np.nan)
 
 
-def _f1s(tally: Tally) -> np.ndarray:
-    hits, true, predicted, _ = _counts(tally)
+def _f1s(sums: Sums) -> np.ndarray:
+    hits, true, predicted, _ = _counts(sums)
     return np.where(true > 0, _ratio(2 * hits, true + predicted), np.nan)
 
 
-def _aurocs(tally: Tally) -> np.ndarray:
-    return tally.ranking[0]
+def _aurocs(sums: Sums) -> np.ndarray:
+    return sums.ranking[0]
 
 
-def _average_precisions(tally: Tally) -> np.ndarray:
-    return tally.ranking[1]
+def _average_precisions(sums: Sums) -> np.ndarray:
+    return sums.ranking[1]
 
 
-def _accuracy(tally: Tally) -> np.ndarray:
-    hits, _, _, total = _counts(tally)
+def _accuracy(sums: Sums) -> np.ndarray:
+    hits, _, _, total = _counts(sums)
     return _ratio(hits.sum(axis=1), total[:, 0])
 
 
-def _mcc(tally: Tally) -> np.ndarray:
-    hits, true, predicted, total = _counts(tally)
+def _mcc(sums: Sums) -> np.ndarray:
+    hits, true, predicted, total = _counts(sums)
     squared = total[:, 0] ** 2
     covariance = hits.sum(axis=1) * total[:, 0] - (true * predicted).sum(axis=1)
     variances = (squared - (true**2).sum(axis=1)) * (squared - (predicted**2).sum(axis=1))
     return _ratio(covariance, np.sqrt(variances), otherwise=0.0)
 
 
-def _kappa(tally: Tally) -> np.ndarray:
-    _, true, predicted, total = _counts(tally)
+def _kappa(sums: Sums) -> np.ndarray:
+    _, true, predicted, total = _counts(sums)
     grades = np.arange(true.shape[1])
     distance = (grades[:, None] - grades) ** 2
-    observed = (tally.confusion * distance).sum(axis=(1, 2))
+    observed = (sums.confusion * distance).sum(axis=(1, 2))
     expected = np.einsum("bi,ij,bj->b", true, distance.astype(float), predicted)
     return 1 - _ratio(observed * total[:, 0], expected)
 
 
-def _log_loss(tally: Tally) -> np.ndarray:
-    return tally.penalties[0]
+def _log_loss(sums: Sums) -> np.ndarray:
+    return sums.penalties[0]
 
 
-def _brier(tally: Tally) -> np.ndarray:
-    return tally.penalties[1]
+def _brier(sums: Sums) -> np.ndarray:
+    return sums.penalties[1]
 
 
-def _ece(tally: Tally) -> np.ndarray:
-    return np.abs(tally.penalties[2:]).sum(axis=0)
+def _ece(sums: Sums) -> np.ndarray:
+    return np.abs(sums.penalties[2:]).sum(axis=0)
 
 
+# fmt: off
 METRICS: dict[str, MetricRecord] = {
-    "accuracy": MetricRecord("accuracy", True, CONFUSION, "Share of cases whose predicted class is right.", _accuracy),
-    "balanced_accuracy": MetricRecord(
-        "balanced accuracy", True, CONFUSION, "Another name of macro recall.", _macro(_recalls)
-    ),
-    "recall_macro": MetricRecord(
-        "macro recall", True, CONFUSION, "Mean over classes of TP / (TP + FN), the sensitivity.", _macro(_recalls)
-    ),
-    "specificity_macro": MetricRecord(
-        "macro specificity", True, CONFUSION, "Mean over classes of one-vs-rest TN / (TN + FP).", _macro(_specificities)
-    ),
-    "precision_macro": MetricRecord(
-        "macro precision", True, CONFUSION, "Mean over classes of TP / (TP + FP); 0 without any.", _macro(_precisions)
-    ),
-    "f1_macro": MetricRecord(
-        "macro F1", True, CONFUSION, "Mean over classes of 2 TP / (2 TP + FP + FN).", _macro(_f1s)
-    ),
-    "mcc": MetricRecord(
-        "Matthews correlation", True, CONFUSION, "Multi-class MCC (Gorodkin 2004); 0 if all is one class.", _mcc
-    ),
-    "kappa_quadratic": MetricRecord(
-        "quadratic weighted kappa", True, CONFUSION, "Cohen's kappa weighted by squared grade distance.", _kappa, True
-    ),
-    "auroc_ovr": MetricRecord(
-        "one-vs-rest AUROC", True, SCORES, "Mean over classes of the area under the ROC curve.", _macro(_aurocs)
-    ),
-    "auprc_macro": MetricRecord(
-        "macro average precision", True, SCORES, "Mean over classes of average precision.", _macro(_average_precisions)
-    ),
-    "log_loss": MetricRecord(
-        "log loss", False, SCORES, "Mean of -log p(true class), p clipped at the scores' machine epsilon.", _log_loss
-    ),
-    "brier": MetricRecord(
-        "Brier score", False, SCORES, "Mean squared distance from the one-hot label, 0 to 2 (Brier 1950).", _brier
-    ),
-    "ece": MetricRecord(
-        "expected calibration error",
-        False,
-        SCORES,
-        "Top label, 15 equal-width bins (Guo et al. 2017).",
-        _ece,
-        inflates=True,
-    ),
+    "accuracy": MetricRecord("accuracy", "acc", True, CONFUSION, _accuracy, main=True, printed=True, compared=True,
+        definition="Share of cases whose predicted class is right."),
+    "balanced_accuracy": MetricRecord("balanced accuracy", "bal. acc", True, CONFUSION, _macro(_recalls),
+        definition="Another name of macro recall."),
+    "recall_macro": MetricRecord("macro recall", "recall", True, CONFUSION, _macro(_recalls), main=True, printed=True,
+        compared=True, definition="Mean over classes of TP / (TP + FN), the sensitivity."),
+    "specificity_macro": MetricRecord("macro specificity", "spec", True, CONFUSION, _macro(_specificities), main=True,
+        printed=True, compared=True, definition="Mean over classes of one-vs-rest TN / (TN + FP)."),
+    "precision_macro": MetricRecord("macro precision", "precision", True, CONFUSION, _macro(_precisions),
+        definition="Mean over classes of TP / (TP + FP); 0 without any."),
+    "f1_macro": MetricRecord("macro F1", "F1", True, CONFUSION, _macro(_f1s), printed=True, compared=True,
+        definition="Mean over classes of 2 TP / (2 TP + FP + FN)."),
+    "mcc": MetricRecord("Matthews correlation", "MCC", True, CONFUSION, _mcc,
+        definition="Multi-class MCC (Gorodkin 2004); 0 if all is one class."),
+    "kappa_quadratic": MetricRecord("quadratic weighted kappa", "kappa", True, CONFUSION, _kappa, ordinal_only=True,
+        main=True, printed=True, compared=True, definition="Cohen's kappa weighted by squared grade distance."),
+    "auroc_ovr": MetricRecord("one-vs-rest AUROC", "AUROC", True, SCORES, _macro(_aurocs), slow=True, printed=True,
+        compared=True, definition="Mean over classes of the area under the ROC curve."),
+    "auprc_macro": MetricRecord("macro average precision", "AP", True, SCORES, _macro(_average_precisions), slow=True,
+        definition="Mean over classes of average precision."),
+    "log_loss": MetricRecord("log loss", "log loss", False, SCORES, _log_loss,
+        definition="Mean of -log p(true class), p clipped at the scores' machine epsilon."),
+    "brier": MetricRecord("Brier score", "Brier", False, SCORES, _brier,
+        definition="Mean squared distance from the one-hot label, 0 to 2 (Brier 1950)."),
+    "ece": MetricRecord("expected calibration error", "ECE", False, SCORES, _ece, inflates=True, printed=True,
+        definition="Top label, 15 equal-width bins (Guo et al. 2017)."),
 }
+# fmt: on
 
 PER_CLASS: dict[str, tuple[str, PerClass]] = {
     "recall": (CONFUSION, _recalls),
@@ -187,12 +182,12 @@ PER_CLASS: dict[str, tuple[str, PerClass]] = {
 }
 
 
-def evaluate(repeats: Sequence[Tally], ordinal: bool, names: Iterable[str] = tuple(METRICS)) -> dict[str, np.ndarray]:
-    """Compute metrics for every replicate of a tally, averaged over the repeats of a cross-validation.
+def evaluate(repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] = tuple(METRICS)) -> dict[str, np.ndarray]:
+    """Compute metrics for every replicate of a set of sums, averaged over the repeats of a cross-validation.
 
     Parameters
     ----------
-    repeats : sequence of Tally
+    repeats : sequence of Sums
         The predictions of each repeat, under as many sets of case weights (b).
     ordinal : bool
         Whether the classes are ordered.
@@ -209,16 +204,16 @@ def evaluate(repeats: Sequence[Tally], ordinal: bool, names: Iterable[str] = tup
     >>> import numpy as np
     >>> predictions = Predictions(np.array([0, 1, 1]), np.array([0, 1, 0]), np.eye(2)[[0, 1, 0]], 2)
     >>> weights = np.array([[1.0, 2.0], [1.0, 1.0], [1.0, 0.0]])
-    >>> evaluate([Tally(predictions, weights)], False, ["accuracy"])["accuracy"].round(3)
+    >>> evaluate([Sums(predictions, weights)], False, ["accuracy"])["accuracy"].round(3)
     array([0.667, 1.   ])
     """
-    return {name: np.mean([_value(METRICS[name], tally, ordinal) for tally in repeats], axis=0) for name in names}
+    return {name: np.mean([_value(METRICS[name], sums, ordinal) for sums in repeats], axis=0) for name in names}
 
 
-def _value(record: MetricRecord, tally: Tally, ordinal: bool) -> np.ndarray:
+def _value(record: MetricRecord, sums: Sums, ordinal: bool) -> np.ndarray:
     """The metric where it applies, else NaN."""
-    applies = (ordinal or not record.ordinal_only) and (tally.predictions.scores_usable or record.needs == CONFUSION)
-    return record.compute(tally) if applies else np.full(tally.weights.shape[1], np.nan)
+    applies = (ordinal or not record.ordinal_only) and (sums.predictions.scores_usable or record.needs == CONFUSION)
+    return record.compute(sums) if applies else np.full(sums.weights.shape[1], np.nan)
 
 
 def score(
@@ -256,7 +251,7 @@ def score(
     >>> score(labels, predicted, np.eye(3)[predicted], 3, ordinal=True, names=["accuracy", "recall_macro"])
     {'accuracy': 0.75, 'recall_macro': 0.6666666666666666}
     """
-    values = evaluate([Tally.once(Predictions(labels, predicted, scores, n_classes))], ordinal, names)
+    values = evaluate([Sums.once(Predictions(labels, predicted, scores, n_classes))], ordinal, names)
     return {name: number(value[0]) for name, value in values.items()}
 
 
@@ -283,10 +278,10 @@ def per_class(
     >>> per_class(np.array([0, 0, 1]), np.array([0, 1, 1]), np.eye(3)[[0, 1, 1]], 3)["recall"]
     [0.5, 1.0, None]
     """
-    tally = Tally.once(Predictions(labels, predicted, scores, n_classes))
-    usable = tally.predictions.scores_usable
+    sums = Sums.once(Predictions(labels, predicted, scores, n_classes))
+    usable = sums.predictions.scores_usable
     return {
-        name: [number(value) for value in compute(tally)[0]] if usable or needs == CONFUSION else [None] * n_classes
+        name: [number(value) for value in compute(sums)[0]] if usable or needs == CONFUSION else [None] * n_classes
         for name, (needs, compute) in PER_CLASS.items()
     }
 

@@ -1,11 +1,16 @@
-"""What the metrics are computed from: sums over the predictions under many sets of case weights at once."""
+"""A cell's predictions, and the sums over them under many sets of case weights that metrics are computed from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
+from operator import attrgetter
 from typing import Self
 
 import numpy as np
 from scipy.sparse import csr_array, vstack
+
+from headroom.heads.cell import FoldScores
 
 ECE_BINS = 15
 
@@ -58,7 +63,39 @@ class Predictions:
 
 
 @dataclass(frozen=True, eq=False)
-class Tally:
+class Pooled:
+    """The folds of one repeat together, cases in the order of their rows.
+
+    Attributes
+    ----------
+    rows, fold : ndarray of int64, shape (n,)
+        Row of the problem (-1: synthetic), and in which fold it was tested.
+    predictions : Predictions
+    """
+
+    rows: np.ndarray
+    fold: np.ndarray
+    predictions: Predictions
+
+
+def pooled(folds: Sequence[FoldScores]) -> list[Pooled]:
+    """Join the folds of each repeat; equal rows are equal cases in all of them."""
+    by_repeat = groupby(sorted(folds, key=attrgetter("repeat", "fold")), key=attrgetter("repeat"))
+    return [_joined(list(of_repeat)) for _, of_repeat in by_repeat]
+
+
+def _joined(folds: list[FoldScores]) -> Pooled:
+    rows = np.concatenate([fold.rows for fold in folds])
+    order = np.argsort(rows, kind="stable")
+    labels, predicted, scores = (
+        np.concatenate([getattr(fold, name) for fold in folds])[order] for name in ("labels", "predicted", "scores")
+    )
+    fold_of = np.repeat([fold.fold for fold in folds], [len(fold.rows) for fold in folds])
+    return Pooled(rows[order], fold_of[order], Predictions(labels, predicted, scores, scores.shape[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
     """Weighted sums of predictions, one column of weights a replicate; computed when asked for.
 
     Attributes
@@ -85,7 +122,13 @@ class Tally:
     @cached_property
     def penalties(self) -> np.ndarray:
         """Mean log loss, Brier score and signed calibration gap by bin, shape (2 + ECE_BINS, b)."""
-        return (self.predictions.penalties @ self.weights) / self.weights.sum(axis=0, dtype=np.float64)
+        total = self.weights.sum(axis=0, dtype=np.float64)
+        return np.divide(
+            self.predictions.penalties @ self.weights,
+            total,
+            out=np.full((2 + ECE_BINS, len(total)), np.nan),
+            where=total > 0,
+        )
 
     @cached_property
     def ranking(self) -> np.ndarray:
@@ -121,10 +164,15 @@ def _auroc_and_precision(sums: np.ndarray, total: np.ndarray) -> np.ndarray:
     positives, entered, tied = np.split(sums, 3)
     if not len(positives):
         return np.full((2, len(total)), np.nan)
-    hits, alarms = positives.cumsum(axis=0), entered.cumsum(axis=0)
+    hits, alarms = positives.copy(), entered
+    for level in range(1, len(hits)):  # several times as fast as cumsum down the columns
+        hits[level] += hits[level - 1]
+        alarms[level] += alarms[level - 1]
     n_positive = hits[-1].astype(np.float64)
     n_negative = total - n_positive
-    won = np.einsum("lb,lb->b", positives, n_negative - alarms + tied / 2)
-    found = np.einsum("lb,lb->b", positives, hits / np.maximum(hits + alarms, 1), dtype=np.float64)
+    beaten = tied / 2 - alarms if tied.any() else -alarms
+    won = n_positive * n_negative + np.einsum("lb,lb->b", positives, beaten, dtype=np.float64)
+    precision = hits / np.maximum(np.add(hits, alarms, out=alarms), 1, out=alarms)
+    found = np.einsum("lb,lb->b", positives, precision, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.stack([won / (n_positive * n_negative), found / n_positive])

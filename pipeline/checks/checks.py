@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from headroom.heads.balancing import BALANCERS
+from headroom.heads.cell import Cell
 from headroom.heads.scores.comparing import plan_comparisons
 from headroom.pipeline.checks.facts import FILE_PROPERTIES, Evidence
 from headroom.pipeline.names import pick
@@ -123,9 +124,9 @@ def _no_patients(evidence: Evidence) -> str | None:
 
 
 def _missing_class(evidence: Evidence) -> str | None:
-    folds = [fold for cell in evidence.cells for fold in cell.folds]
+    folds = [sides for one in evidence.scored.values() for sides in zip(one.tested, one.before, strict=True)]
     for k, name in enumerate(evidence.classes):
-        lacking = sum(not (fold.labels == k).any() or not fold.counts_before[k] for fold in folds)
+        lacking = sum(not tested[k] or not before[k] for tested, before in folds)
         if lacking:
             return f"class {name} is missing from one side of {_number(lacking, 'fold')}"
         independent = len(np.unique(evidence.groups[evidence.labels == k]))
@@ -135,7 +136,7 @@ def _missing_class(evidence: Evidence) -> str | None:
 
 
 def _few_neighbours(evidence: Evidence) -> str | None:
-    folds = [fold.counts_before for cell in evidence.cells for fold in cell.folds]
+    folds = [before for one in evidence.scored.values() for before in one.before]
     usual = np.bincount(evidence.labels, minlength=len(evidence.classes)) * (USUAL_FOLDS - 1) // USUAL_FOLDS
     least = np.min(folds or [usual], axis=0)
     if least.min() >= NEIGHBOURS:
@@ -170,10 +171,14 @@ def _crowded_neighbours(evidence: Evidence) -> str | None:
     return f"k-NN with {_listed(found)} on {max(dims.values())} columns" if found else None
 
 
+def _calibration(evidence: Evidence, cell: Cell) -> float:
+    return evidence.scored[cell.key].metrics["ece"] or 0.0
+
+
 def _worse_calibration(evidence: Evidence) -> str | None:
     rises = {
-        f"{cell.head} {cell.balance}": evidence.calibration[cell.key] - evidence.calibration[base.key]
-        for cell, base in plan_comparisons(evidence.cells).pairs
+        f"{cell.head} {cell.balance}": _calibration(evidence, cell) - _calibration(evidence, base)
+        for cell, base in plan_comparisons(evidence.cells, evidence.scored).pairs
         if cell.balance in RESAMPLING
     }
     worse = [name for name, rise in rises.items() if rise > WORSE_CALIBRATION]
@@ -185,8 +190,9 @@ def _worse_calibration(evidence: Evidence) -> str | None:
 
 
 def _few_folds(evidence: Evidence) -> str | None:
-    pairs = [cell for cell, _ in plan_comparisons(evidence.cells).pairs if cell.protocol != "split"]
-    few = [len(cell.folds) for cell in pairs if len(cell.folds) < FEW_DIFFERENCES]
+    pairs = [cell for cell, _ in plan_comparisons(evidence.cells, evidence.scored).pairs if cell.protocol != "split"]
+    folds = [len(evidence.scored[cell.key].tested) for cell in pairs]
+    few = [count for count in folds if count < FEW_DIFFERENCES]
     return f"{_number(len(few), 'comparison')} rest on {min(few)} folds: small effects stay unseen" if few else None
 
 

@@ -12,10 +12,8 @@ from headroom.errors import FeatureError
 from headroom.features.store import Header, read_about, read_header
 from headroom.heads.cell import Cell
 from headroom.heads.folds import near_duplicates
-from headroom.heads.results import ProblemInfo
-from headroom.heads.scores.metrics import evaluate
-from headroom.heads.scores.pooled import pooled
-from headroom.heads.scores.predictions import Tally
+from headroom.heads.samples import Problem
+from headroom.heads.scores.scored import Scored
 from headroom.pipeline.problems import Stored, load_problem
 
 FILE_PROPERTIES = ("width", "height", "mode", "format", "bytes")
@@ -67,8 +65,8 @@ class Evidence:
     property_labels : ndarray of int64, shape (m,)
     models : tuple of ModelFacts
     cells : tuple of Cell
-    calibration : mapping of str to float
-        Expected calibration error of every fitted cell by its key.
+    scored : mapping of str to Scored
+        Of every fitted cell by its key.
     """
 
     dataset: str
@@ -84,11 +82,16 @@ class Evidence:
     property_labels: np.ndarray | None = None
     models: tuple[ModelFacts, ...] = ()
     cells: tuple[Cell, ...] = ()
-    calibration: Mapping[str, float] = field(default_factory=dict)
+    scored: Mapping[str, Scored] = field(default_factory=dict)
 
 
 def gather(
-    dataset: str, stored: Iterable[Stored], cells: Iterable[Cell], problems: Mapping[str, ProblemInfo], data_dir: Path
+    dataset: str,
+    stored: Iterable[Stored],
+    cells: Iterable[Cell],
+    problems: Mapping[str, Problem],
+    scored: Mapping[str, Scored],
+    data_dir: Path,
 ) -> Evidence | None:
     """Gather the facts of one data set; what cannot be read is left out.
 
@@ -99,7 +102,7 @@ def gather(
         Embedding files of any data set, the newest of a model first.
     cells : iterable of Cell
         Of any data set.
-    problems : mapping of str to ProblemInfo
+    problems : mapping of str to Problem
         By fingerprint.
     data_dir : Path
         Where the images are looked for if they are no longer where they were.
@@ -112,12 +115,12 @@ def gather(
     cells = tuple(cell for cell in cells if cell.dataset == dataset)
     newest = {item.model: item for item in reversed(list(stored)) if item.dataset == dataset}
     facts = [found for item in newest.values() if (found := _model_facts(item, cells)) is not None]
-    calibration = {cell.key: _calibration(cell) for cell in cells if cell.status == "fitted"}
+    scored = {cell.key: scored[cell.key] for cell in cells if cell.status == "fitted"}
     if not facts and not cells:
         return None
     if not facts:
         known = problems[cells[0].problem]
-        return Evidence(dataset, known.classes, known.labels, known.groups, cells=cells, calibration=calibration)
+        return Evidence(dataset, known.classes, known.labels, known.groups, cells=cells, scored=scored)
     header = read_header(newest[facts[0][0].model].path)
     places = (Path(header.about["root"]), data_dir / dataset)
     root = next((place for place in places if place.is_dir()), None)
@@ -136,7 +139,7 @@ def gather(
         property_labels=None if rows is None else header.labels[rows],
         models=tuple(found for found, _ in facts),
         cells=cells,
-        calibration=calibration,
+        scored=scored,
     )
 
 
@@ -161,12 +164,6 @@ def _model_facts(item: Stored, cells: tuple[Cell, ...]) -> tuple[ModelFacts, np.
         outdated=any(cell.model == item.model and cell.problem != problem.fingerprint for cell in cells),
     )
     return found, problem.groups
-
-
-def _calibration(cell: Cell) -> float:
-    """Expected calibration error of the out-of-fold scores."""
-    repeats = [Tally.once(predictions) for _, predictions in pooled(cell)]
-    return float(evaluate(repeats, False, ["ece"])["ece"][0])
 
 
 def _changed(header: Header, root: Path) -> tuple[str, ...]:

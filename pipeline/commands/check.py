@@ -29,15 +29,15 @@ def check(
         say(f"note: {line}")
     stored, _ = stored_embeddings(cache)
     try:
-        cells, problems = read_cells(cache)
+        cells, problems, scored = read_cells(cache)
     except HeadError:  # among the damages
-        cells, problems = [], {}
+        cells, problems, scored = [], {}, {}
     names = sorted({item.dataset for item in stored} | {cell.dataset for cell in cells})
     if not names and not damaged:
         raise UsageError(
             got=f"{cache} holds neither embeddings nor results", remedy="run extract first, or name another --cache"
         )
-    gathered = (gather(name, stored, cells, problems, data_dir) for name in names)
+    gathered = (gather(name, stored, cells, problems, scored, data_dir) for name in names)
     evidence = [one for one in gathered if one is not None]
     for one in evidence:
         if one.properties is None:

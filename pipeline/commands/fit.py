@@ -46,10 +46,10 @@ def fit(
 
     from headroom.errors import HeadError
     from headroom.heads.balancing import BALANCERS
+    from headroom.heads.cell import GridSettings
     from headroom.heads.classifiers import HEADS
     from headroom.heads.grid import plan_cells, run_cells
     from headroom.heads.results import Results
-    from headroom.heads.settings import GridSettings
     from headroom.pipeline.names import pick
     from headroom.pipeline.problems import load_problem, plan_problems, stored_embeddings
 

@@ -34,6 +34,7 @@ def replicate(
     from dataclasses import replace
 
     from headroom.heads.results import Results
+    from headroom.heads.scores.scored import scored_cells
     from headroom.pipeline.commands.steps import repeat, run_step
     from headroom.pipeline.names import pick
     from headroom.pipeline.report.model import current
@@ -64,8 +65,9 @@ def replicate(
             for cell in current(results.cells())
             if (cell.dataset, cell.model) in extracted and all(cell.settings[key] == wanted[key] for key in wanted)
         ]
-        problems = {cell.problem: results.problem_info(cell.problem) for cell in cells}
-    rows = replicated(asked, cells, problems)
+        problems = {cell.problem: results.problem(cell.problem) for cell in cells}
+        scored = scored_cells(results, cells, problems)
+    rows = replicated(asked, cells, scored)
     if json:
         write_json(
             {

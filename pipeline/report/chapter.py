@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headroom.heads.scores.comparing import BASELINE
+from headroom.heads.scores.metrics import METRICS
 from headroom.pipeline.checks.checks import as_promised
-from headroom.pipeline.report.words import MAIN, Row
+from headroom.pipeline.report.words import Row
 from headroom.pipeline.studies import Claim
 
 LEAKY = "leaky"
@@ -97,12 +98,12 @@ class Chapter:
     @property
     def main_metrics(self) -> tuple[str, ...]:
         """Those of `metrics` for which there is room in a narrow table."""
-        return tuple(name for name in self.metrics if name in MAIN)
+        return tuple(name for name in self.metrics if METRICS[name].main)
 
     @property
     def main_comparisons(self) -> list[Row]:
         """Those of the main metrics."""
-        return [item for item in self.comparisons if item["metric"] in MAIN]
+        return [item for item in self.comparisons if METRICS[item["metric"]].main]
 
     def honest(self, balanced: bool | None = None) -> list[Row]:
         """Rows that do not leak, all, only balanced ones, or only those without balancing."""

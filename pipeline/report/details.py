@@ -1,4 +1,4 @@
-"""What figures show beyond the tables: predictions, fold counts and embeddings of the rows that stand for a data set."""
+"""What figures show beyond the tables: predictions, fold counts and embeddings of the rows that stand out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ import numpy as np
 from headroom.errors import FeatureError, HeadError
 from headroom.features.store import read_embeddings
 from headroom.heads.balancing import BALANCERS, resample
-from headroom.heads.cell import Cell, FoldScores
-from headroom.heads.part import Part as Images
-from headroom.heads.scores.pooled import pooled
-from headroom.heads.scores.predictions import ECE_BINS, Predictions
+from headroom.heads.cell import FoldScores
+from headroom.heads.samples import Samples
+from headroom.heads.scores.predictions import ECE_BINS, Predictions, pooled
+from headroom.heads.scores.scored import Scored
 from headroom.pipeline.report.words import QUESTION
 
 CURVE_POINTS = 120
@@ -82,18 +82,18 @@ class EmbeddingMap:
 
 @dataclass(frozen=True, eq=False)
 class Details:
-    """The best row, the best without and with balancing, a row that resamples, and a map; None where there is none."""
+    """The best row without and with balancing, the better of them, a row that resamples, a map; None: there is none."""
 
-    best: Shown | None = None
     plain: Shown | None = None
     balanced: Shown | None = None
+    best: Shown | None = None
     fold_counts: FoldCounts | None = None
     map: EmbeddingMap | None = None
 
 
-def shown(label: str, metrics: Mapping[str, float | None], cell: Cell) -> Shown:
-    """What the predictions of a row's cell show."""
-    cases = predictions(cell)
+def shown(label: str, metrics: Mapping[str, float | None], folds: Sequence[FoldScores]) -> Shown:
+    """What the predictions of a row show."""
+    cases = predictions(folds)
     k = cases.n_classes
     confusion = np.bincount(cases.labels * k + cases.predicted, minlength=k * k).reshape(k, k)
     usable = metrics["auroc_ovr"] is not None
@@ -102,17 +102,14 @@ def shown(label: str, metrics: Mapping[str, float | None], cell: Cell) -> Shown:
     return Shown(label, metrics, confusion, _reliability(cases), roc, precision_recall)
 
 
-def predictions(cell: Cell) -> Predictions:
-    """The out-of-fold predictions of a cell's first repeat."""
-    return pooled(cell)[0][1]
+def predictions(folds: Sequence[FoldScores]) -> Predictions:
+    """The out-of-fold predictions of the first repeat."""
+    return pooled(folds)[0].predictions
 
 
-def fold_counts(balance: str, folds: Sequence[FoldScores]) -> FoldCounts:
+def fold_counts(balance: str, scored: Scored) -> FoldCounts:
     """Training images of the first folds of a cell."""
-    before, after = (
-        np.array([getattr(f, f"counts_{side}") for f in folds[:MOST_FOLDS]]) for side in ("before", "after")
-    )
-    return FoldCounts(balance, before, after)
+    return FoldCounts(balance, scored.before[:MOST_FOLDS], scored.after[:MOST_FOLDS])
 
 
 def embedding_map(path: Path, model: str) -> EmbeddingMap | None:
@@ -134,7 +131,12 @@ def embedding_map(path: Path, model: str) -> EmbeddingMap | None:
     random = np.random.default_rng(0)
     rows = np.sort(random.permutation(len(stored.ids))[:IMAGES])
     vectors = StandardScaler().fit_transform(stored.vectors[rows])
-    images = Images(vectors, stored.labels[rows].astype(np.int64), np.arange(len(rows)), stored.classes)
+    images = Samples(
+        vectors=vectors,
+        labels=stored.labels[rows].astype(np.int64),
+        groups=np.arange(len(rows)),
+        classes=stored.classes,
+    )
     try:
         more, labels = resample(BALANCERS[QUESTION], images)
     except HeadError:

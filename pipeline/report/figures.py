@@ -160,7 +160,7 @@ def _class_recall(axes: Axes, chapter: Chapter, details: Details) -> str:
         cases = shown.confusion.sum(axis=1)
         recalls = [hits / all_ if all_ else None for hits, all_ in zip(shown.confusion.diagonal(), cases, strict=True)]
         places = np.flatnonzero(cases)
-        axes.plot([recalls[at] for at in places], places, marker, color=colour, label=shown.label, markersize=6)
+        axes.plot([recalls[at] or 0.0 for at in places], places, marker, color=colour, label=shown.label, markersize=6)
         said.append(f"{shown.label}: " + _listed(classes, recalls))
     if not said:
         return ""
@@ -206,7 +206,7 @@ def _curves(
 ) -> str:
     """A curve of the best row for each of the commonest classes, one against the rest."""
     attribute, title, metric = names
-    curves = details.best and getattr(details.best, attribute)
+    curves: np.ndarray | None = getattr(details.best, attribute, None)
     if details.best is None or curves is None:
         return ""
     common = np.argsort(-details.best.confusion.sum(axis=1), kind="stable")[: len(COLOURS)]

@@ -18,7 +18,7 @@ from headroom.pipeline.report import words
 from headroom.pipeline.report.chapter import Report
 from headroom.pipeline.report.model import CHECKS_SHOWN, FIGURES_SHOWN
 from headroom.pipeline.report.terminal import as_terminal
-from headroom.pipeline.report.words import MAIN, NAMES, PRINTED, SHORT, SIGNIFICANT, setting
+from headroom.pipeline.report.words import NAMES, SIGNIFICANT, setting
 
 FORMULA_STARTS = ("=", "+", "-", "@")
 TEX_SPECIAL = {
@@ -32,15 +32,15 @@ TEX_SPECIAL = {
     "`": r"\textasciigrave{}",
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
 }
-TEX_DELIMITERS = {
+TEX_DELIMITERS: dict[str, Any] = {
     **{"variable_start_string": "<<", "variable_end_string": ">>", "comment_start_string": "<#"},
     **{"block_start_string": "<%", "block_end_string": "%>", "comment_end_string": "#>"},
 }
 FILTERS: dict[str, Callable[..., Any]] = {
     **{"digits": words.digits, "interval": words.interval, "difference": words.difference, "capital": words.capital},
-    **{"measured": words.measured, "outlook": words.outlook, "setting": setting, "short": SHORT.get},
+    **{"measured": words.measured, "outlook": words.outlook, "setting": setting},
 }
-TABLES = {"METRICS": METRICS, "SHORT": SHORT, "PRINTED": PRINTED, "MAIN": MAIN, "SIGNIFICANT": SIGNIFICANT}
+TABLES = {"METRICS": METRICS, "SIGNIFICANT": SIGNIFICANT}
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def escape_latex(text: str) -> str:
     return "".join(TEX_SPECIAL.get(letter, letter if letter.isprintable() else "?") for letter in text)
 
 
-def _by_template(report: Report, template: str, escape: Callable[[str], str] | None = None, **delimiters: str) -> str:
+def _by_template(report: Report, template: str, escape: Callable[[str], str] | None = None, **delimiters: Any) -> str:
     """Render a template, in which all that is filled in is escaped: as HTML, or by ``escape``."""
     environment = Environment(
         loader=PackageLoader("headroom.pipeline.report"),

@@ -14,22 +14,20 @@ import numpy as np
 from headroom.errors import HeadError, UsageError
 from headroom.features.safewrite import replacing
 from headroom.features.store import read_about
-from headroom.heads.cell import Cell
-from headroom.heads.results import ProblemInfo, Results
-from headroom.heads.scores.choice import judge_choice
-from headroom.heads.scores.comparing import comparisons, plan_comparisons
-from headroom.heads.scores.contrast import contrast
-from headroom.heads.scores.leaderboard import leaderboard
+from headroom.heads.cell import Cell, FoldScores
+from headroom.heads.results import Results
+from headroom.heads.samples import Problem
+from headroom.heads.scores.comparing import comparisons, contrast, plan_comparisons
+from headroom.heads.scores.leaderboard import judge_choice, leaderboard
 from headroom.heads.scores.metrics import METRICS, per_class
 from headroom.heads.scores.paired import PairedResult, holm
-from headroom.pipeline.checks.checks import run_checks
-from headroom.pipeline.checks.facts import gather
+from headroom.heads.scores.scored import Scored, scored_cells
 from headroom.pipeline.names import pick
 from headroom.pipeline.problems import FUSION, Stored, stored_embeddings
 from headroom.pipeline.report import details, words
 from headroom.pipeline.report.chapter import LEAKY, Chapter, LeftOut, Plate, Report
-from headroom.pipeline.report.details import Details
-from headroom.pipeline.report.words import JUDGED, NAMES, PRINTED, QUESTION, SIGNIFICANT, Row
+from headroom.pipeline.report.details import Details, Shown
+from headroom.pipeline.report.words import JUDGED, NAMES, QUESTION, SIGNIFICANT, Row
 from headroom.pipeline.studies import claims
 
 CHECKS_SHOWN, FIGURES_SHOWN = "checks", "figures"
@@ -46,8 +44,10 @@ class Source:
     dataset : str
     cells : dict of str to Cell
         Fitted and failed ones by key, oldest first.
-    problems : dict of str to ProblemInfo
-        By fingerprint.
+    problems : dict of str to Problem
+        By fingerprint, without vectors.
+    scored : dict of str to Scored
+        Of the fitted cells by key.
     stored : tuple of Stored
         The embedding files of the data set, the newest of a model first.
     embeddings : dict of str to dict
@@ -59,7 +59,8 @@ class Source:
     cache: Path
     dataset: str
     cells: Mapping[str, Cell]
-    problems: Mapping[str, ProblemInfo]
+    problems: Mapping[str, Problem]
+    scored: Mapping[str, Scored]
     stored: tuple[Stored, ...]
     embeddings: Mapping[str, Mapping[str, Any]]
     random: frozenset[str]
@@ -68,6 +69,11 @@ class Source:
     def fitted(self) -> list[Cell]:
         """Cells that did not fail."""
         return [cell for cell in self.cells.values() if cell.status == "fitted"]
+
+    def folds(self, key: str) -> tuple[FoldScores, ...]:
+        """What the folds of a cell predicted."""
+        with Results(self.cache / "results.db") as results:
+            return results.folds(key)
 
     def has_random(self, model: str) -> bool:
         """Whether a model, or one of those it joins, has random weights."""
@@ -97,20 +103,18 @@ def read_sources(
     UsageError
         The database holds no cell, or a name fits none.
     """
-    cells, problems = read_cells(cache)
-    cells = _chosen(cells, datasets, models)
-    stored, unreadable = stored_embeddings(cache)
-    names = sorted({cell.dataset for cell in cells})
-    return [
-        _source(
-            cache,
-            name,
-            {cell.key: cell for cell in cells if cell.dataset == name},
-            problems,
-            tuple(item for item in stored if item.dataset == name),
+    cells, problems, scored = read_cells(cache, datasets, models)
+    if not cells:
+        raise UsageError(
+            got="there are no results in this cache", remedy="run extract and fit first, or name another --cache"
         )
-        for name in names
-    ], unreadable
+    stored, unreadable = stored_embeddings(cache)
+    sources = []
+    for dataset in sorted({cell.dataset for cell in cells}):
+        here = {cell.key: cell for cell in cells if cell.dataset == dataset}
+        used = {cell.problem: problems[cell.problem] for cell in here.values()}
+        sources.append(Source(cache, dataset, here, used, scored, *_embeddings(dataset, here.values(), stored)))
+    return sources, unreadable
 
 
 def compute(
@@ -134,10 +138,7 @@ def compute(
     chapters = [_chapter(source) for source in sources]
     if FIGURES_SHOWN in shows:
         chapters = [_with_figures(*pair) for pair in zip(sources, chapters, strict=True)]
-    found = []
-    if CHECKS_SHOWN in shows:
-        gathered = (gather(s.dataset, s.stored, s.cells.values(), s.problems, data_dir) for s in sources)
-        found = run_checks([one for one in gathered if one is not None], ignored)
+    found = _checked(sources, data_dir, ignored) if CHECKS_SHOWN in shows else []
     return Report(chapters, found, _remarks(sources, chapters))
 
 
@@ -152,14 +153,17 @@ def write_figures(sources: Sequence[Source], report: Report, folder: Path) -> li
     ]
 
 
-def read_cells(cache: Path) -> tuple[list[Cell], dict[str, ProblemInfo]]:
-    """The newest cells of a cache and their problems; none where there is no database yet."""
+def read_cells(
+    cache: Path, datasets: Iterable[str] = (), models: Iterable[str] = ()
+) -> tuple[list[Cell], dict[str, Problem], dict[str, Scored]]:
+    """The newest cells of a cache, their problems, and what is computed of them; nothing where there are no cells."""
     database = cache / "results.db"
     if not database.is_file():
-        return [], {}
+        return [], {}, {}
     with Results(database) as results:
-        cells = current(results.cells())
-        return cells, {name: results.problem_info(name) for name in {cell.problem for cell in cells}}
+        cells = _chosen(current(results.cells()), datasets, models)
+        problems = {name: results.problem(name) for name in {cell.problem for cell in cells}}
+        return cells, problems, scored_cells(results, cells, problems)
 
 
 def current(cells: Iterable[Cell]) -> list[Cell]:
@@ -185,43 +189,41 @@ def model_names(model: str) -> list[str]:
 
 def compute_details(source: Source, chapter: Chapter) -> Details:
     """What figures show beyond the tables."""
-    first = {name: next(iter(chapter.honest(side)), None) for name, side in (("plain", False), ("balanced", True))}
-    shown = {
-        row["key"]: details.shown(words.label(row, chapter.columns), row["metrics"], source.cells[row["key"]])
-        for row in first.values()
-        if row
-    }
-    best = chapter.best
-    if best is None:
-        return Details()
-    resampled = [row for row in chapter.honest(balanced=True) if words.balancer(row["balance"]) in chapter.counts]
-    counted = next((row for row in resampled if row["balance"] == QUESTION), next(iter(resampled), None))
+
+    def shown(row: Row | None) -> Shown | None:
+        if row is None:
+            return None
+        return details.shown(words.label(row, chapter.columns), row["metrics"], source.folds(row["key"]))
+
+    plain, balanced = (shown(next(iter(chapter.honest(side)), None)) for side in (False, True))
+    resampling = [row for row in chapter.honest(balanced=True) if words.balancer(row["balance"]) in chapter.counts]
+    row = next((row for row in resampling if row["balance"] == QUESTION), next(iter(resampling), None))
     about = _mapped(source, chapter)
     return Details(
-        shown[best["key"]],
-        **{name: row and shown[row["key"]] for name, row in first.items()},
-        fold_counts=counted and details.fold_counts(counted["balance"], source.cells[counted["key"]].folds),
-        map=about and details.embedding_map(about["path"], about["model"]),
+        plain,
+        balanced,
+        best=next((one for one in (plain, balanced) if one and one.label == chapter.best_label), None),
+        fold_counts=details.fold_counts(row["balance"], source.scored[row["key"]]) if row else None,
+        map=details.embedding_map(about["path"], about["model"]) if about else None,
     )
 
 
-def _source(
-    cache: Path, dataset: str, cells: dict[str, Cell], problems: dict[str, ProblemInfo], stored: tuple[Stored, ...]
-) -> Source:
-    files = {item.path: read_about(item.path) | {"path": item.path} for item in stored}
-    wanted = {name for cell in cells.values() for name in model_names(cell.model)}
-    newest = {item.model: files[item.path] for item in reversed(stored) if item.model in wanted}
-    random = frozenset(item.model for item in stored if files[item.path]["weights"] == "random")
-    used = {cell.problem: problems[cell.problem] for cell in cells.values()}
-    return Source(cache, dataset, cells, used, stored, dict(sorted(newest.items())), random)
+def _embeddings(
+    dataset: str, cells: Iterable[Cell], stored: Iterable[Stored]
+) -> tuple[tuple[Stored, ...], dict[str, dict[str, Any]], frozenset[str]]:
+    """The last three attributes of `Source`."""
+    here = tuple(item for item in stored if item.dataset == dataset)
+    files = {item.path: read_about(item.path) | {"path": item.path} for item in here}
+    wanted = {name for cell in cells for name in model_names(cell.model)}
+    newest = {item.model: files[item.path] for item in reversed(here) if item.model in wanted}
+    random = frozenset(item.model for item in here if files[item.path]["weights"] == "random")
+    return here, dict(sorted(newest.items())), random
 
 
 def _chosen(cells: list[Cell], datasets: Iterable[str], models: Iterable[str]) -> list[Cell]:
     """Keep the cells of the data sets and models that are asked for."""
     if not cells:
-        raise UsageError(
-            got="there are no results in this cache", remedy="run extract and fit first, or name another --cache"
-        )
+        return []
     wanted_sets = pick("data set", list(datasets) or ["all"], dict.fromkeys(cell.dataset for cell in cells))
     wanted_models = pick("model", list(models) or ["all"], dict.fromkeys(cell.model for cell in cells))
     chosen = [cell for cell in cells if cell.dataset in wanted_sets and cell.model in wanted_models]
@@ -242,6 +244,7 @@ def _chapter(source: Source) -> Chapter:
     common = [name for name in NAMES if name not in columns and name != "seed"]
     setting = words.settings(rows[0], common) if rows else ""
     best = next(iter(honest), None)
+    printed = [name for name, metric in METRICS.items() if metric.printed]
     problem = source.problems[source.cells[best["key"]].problem] if best else next(iter(source.problems.values()))
     return Chapter(
         dataset=source.dataset,
@@ -252,13 +255,11 @@ def _chapter(source: Source) -> Chapter:
         columns=columns,
         compared_columns=_differing(compared),
         setting=setting,
-        metrics=tuple(name for name in PRINTED if any(row["metrics"][name] is not None for row in rows)),
-        winners=frozenset((row["key"], name) for name in PRINTED if (row := _winner(source, honest, name))),
+        metrics=tuple(name for name in printed if any(row["metrics"][name] is not None for row in rows)),
+        winners=frozenset((row["key"], name) for name in printed if (row := _winner(source, honest, name))),
         verdict=_verdict(source, honest, columns) + words.worth(compared) if honest else words.NOTHING,
         facts=_facts(source, problem, rows),
-        claims=claims(
-            [cell for cell in source.cells.values() if best and _grid(cell) == _grid_of(best)], source.problems
-        ),
+        claims=claims([cell for cell in source.fitted if best and _grid(cell).items() <= best.items()], source.scored),
         left_out=_left_out(source),
         counts=_counts(source, honest),
         best_label=words.label(best, columns) if best else "",
@@ -274,7 +275,7 @@ def _rows(source: Source) -> list[Row]:
         | _grid(cell)
         | {"random_weights": source.has_random(cell.model)}
         for cell in ordered
-        for row in leaderboard([cell], source.problems)
+        for row in leaderboard([cell], source.scored)
     ]
     return sorted(rows, key=lambda row: (row["protocol"] == LEAKY, -(row["metrics"][JUDGED] or 0.0)))
 
@@ -288,7 +289,7 @@ def _compared(source: Source) -> list[Row]:
     found = [
         item | _grid(group[0]) | {"random_weights": source.has_random(item["model"])}
         for group in (list(group) for _, group in groupby(sorted(source.cells.values(), key=of), key=of))
-        for item in comparisons(group, source.problems)
+        for item in comparisons(group, source.scored)
     ]
     order = [JUDGED, *(name for name in METRICS if name != JUDGED)]
     corrected = []
@@ -305,7 +306,7 @@ def _verdict(source: Source, honest: list[Row], columns: Sequence[str]) -> list[
     best = honest[0]
     lines = [words.best(best, columns)]
     rivals = [source.cells[row["key"]] for row in honest]
-    choice = judge_choice(rivals[0], rivals, source.problems, JUDGED)
+    choice = judge_choice(rivals[0], rivals, source.scored, JUDGED)
     lines += [words.chosen(choice)] if choice else []
     lines += [words.next_best(row, columns, _tested(source, best, row, JUDGED)) for row in honest[1:2]]
     plain = next((row for row in honest if row["balance"] == words.BASELINE), best)
@@ -316,7 +317,7 @@ def _tested(source: Source, row: Row, other: Row, metric: str) -> PairedResult |
     """Test two rows on the same folds; None where they do not share them."""
     one, two = (source.cells[each["key"]] for each in (row, other))
     try:
-        return contrast([one], [two], source.problems, [metric])[metric]
+        return contrast([one], [two], source.scored, [metric])[metric]
     except HeadError:
         return None
 
@@ -331,7 +332,7 @@ def _winner(source: Source, honest: list[Row], metric: str) -> Row | None:
     return ranked[0] if ahead else None
 
 
-def _facts(source: Source, problem: ProblemInfo, rows: list[Row]) -> dict[str, str]:
+def _facts(source: Source, problem: Problem, rows: list[Row]) -> dict[str, str]:
     """Say what was run."""
     counts = np.bincount(problem.labels, minlength=len(problem.classes))
     classes = ", ".join(f"{name} {count:,}" for name, count in zip(problem.classes, counts, strict=True))
@@ -356,7 +357,7 @@ def _model(name: str, about: Mapping[str, Any]) -> str:
 def _left_out(source: Source) -> list[LeftOut]:
     """Cells that were not fitted, and honest balanced ones that cannot be compared."""
     failed = [(cell, cell.reason) for cell in source.cells.values() if cell.status == "failed"]
-    refused = plan_comparisons(cell for cell in source.fitted if cell.protocol != LEAKY).refused
+    refused = plan_comparisons([cell for cell in source.fitted if cell.protocol != LEAKY], source.scored).refused
     return [
         LeftOut(words.model_name(cell.model, source.has_random(cell.model)), cell.head, cell.balance, why)
         for cell, why in (*failed, *((cell, f"not compared, for {reason}") for cell, reason in refused))
@@ -368,12 +369,21 @@ def _counts(source: Source, honest: list[Row]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for row in honest:
         if row["balance"] != words.BASELINE:
-            folds = source.cells[row["key"]].folds
-            before, after = (np.mean([getattr(f, f"counts_{s}") for f in folds], axis=0) for s in ("before", "after"))
+            scored = source.scored[row["key"]]
+            before, after = scored.before.mean(axis=0), scored.after.mean(axis=0)
             found.setdefault("before", before.tolist())
             if (before != after).any():
                 found.setdefault(words.balancer(row["balance"]), after.tolist())
     return found if len(found) > 1 else {}
+
+
+def _checked(sources: Sequence[Source], data_dir: Path, ignored: Iterable[str]) -> list[dict[str, str]]:
+    """What the checks find."""
+    from headroom.pipeline.checks.checks import run_checks
+    from headroom.pipeline.checks.facts import gather
+
+    gathered = (gather(s.dataset, s.stored, s.cells.values(), s.problems, s.scored, data_dir) for s in sources)
+    return run_checks([one for one in gathered if one is not None], ignored)
 
 
 def _remarks(sources: Iterable[Source], chapters: Iterable[Chapter]) -> list[str]:
@@ -387,7 +397,7 @@ def _with_figures(source: Source, chapter: Chapter) -> Chapter:
     """Add metrics by class and finished figures; these are kept in the cache until anything that they show changes."""
     if chapter.best is None:
         return chapter
-    cases = details.predictions(source.cells[chapter.best["key"]])
+    cases = details.predictions(source.folds(chapter.best["key"]))
     by_class = per_class(cases.labels, cases.predicted, cases.scores, cases.n_classes)
     shown = _digest(source, chapter)
     kept = source.cache / "reports" / "figures" / f"{hashlib.sha256(source.dataset.encode()).hexdigest()[:16]}.json"
@@ -430,7 +440,3 @@ def _differing(rows: Sequence[Row]) -> tuple[str, ...]:
 
 def _grid(cell: Cell) -> Row:
     return {name: cell.settings.get(name) for name in GRID}
-
-
-def _grid_of(row: Row) -> Row:
-    return {name: row[name] for name in GRID}

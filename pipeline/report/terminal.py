@@ -8,8 +8,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from headroom.heads.scores.metrics import METRICS
 from headroom.pipeline.report.chapter import Chapter, Report
-from headroom.pipeline.report.words import JUDGED, SHORT, Row, digits, run, setting
+from headroom.pipeline.report.words import JUDGED, Row, digits, run, setting
 
 WIDTH = 80
 RULE_BELOW_HEAD = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
@@ -43,7 +44,7 @@ def _leaderboard(chapter: Chapter) -> list[RenderableType]:
     """The best rows by macro recall."""
     if not chapter.rows:
         return ["nothing fitted"]
-    table = _table(chapter.columns, [SHORT[name] for name in chapter.main_metrics])
+    table = _table(chapter.columns, [METRICS[name].short for name in chapter.main_metrics])
     for row in chapter.rows[:MOST]:
         values = (digits(row["metrics"][name]) for name in chapter.main_metrics)
         table.add_row(*_settings(row, chapter.columns), *values)
@@ -64,7 +65,7 @@ def _comparisons(chapter: Chapter) -> list[RenderableType]:
         return heads.index(next(iter(items.values()))["head"]), -(gain["difference"] if gain else 0.0)
 
     metrics = [name for name in chapter.main_metrics if any(name in items for items in by_pair.values())]
-    table = _table(chapter.compared_columns, [f"{SHORT[name]} " for name in metrics])
+    table = _table(chapter.compared_columns, [f"{METRICS[name].short} " for name in metrics])
     for items in sorted(by_pair.values(), key=order)[: 2 * MOST]:
         names = _settings(next(iter(items.values())), chapter.compared_columns)
         table.add_row(*names, *(_marked(items.get(name)) for name in metrics))

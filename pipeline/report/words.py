@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from headroom.heads.balancing import BALANCERS
-from headroom.heads.scores.choice import Choice
 from headroom.heads.scores.comparing import BASELINE
+from headroom.heads.scores.leaderboard import Choice
 from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.paired import PairedResult
 
@@ -20,18 +20,6 @@ OUTCOMES = RAISED, LOWERED, SAME, UNCLEAR = ("raised", "lowered", "practically u
 
 NOTHING = ["Nothing here can be reported: no cell was fitted by an honest protocol."]
 LEAKY_REMARK = "DO NOT REPORT: rows of protocol leaky resample before the split; they show what that would have claimed"
-
-MAIN = ("accuracy", "recall_macro", "specificity_macro", "kappa_quadratic")
-PRINTED = ("accuracy", "recall_macro", "specificity_macro", "f1_macro", "kappa_quadratic", "auroc_ovr", "ece")
-SHORT = {
-    "accuracy": "acc",
-    "recall_macro": "recall",
-    "specificity_macro": "spec",
-    "f1_macro": "F1",
-    "kappa_quadratic": "kappa",
-    "auroc_ovr": "AUROC",
-    "ece": "ECE",
-}
 
 
 def digits(value: float | None, places: int = 3, sign: str = "") -> str:
@@ -89,7 +77,7 @@ def setting(row: Row, name: str) -> str:
 def settings(row: Row, names: Iterable[str]) -> str:
     """Settings of a row in words, those of ``names`` only.
 
-    >>> settings({"protocol": "cv", "folds": 5, "repeats": 2, "reduce": "pca:5"}, NAMES[4:])
+    >>> settings({"protocol": "cv", "folds": 5, "repeats": 2, "reduce": "pca:5"}, ("folds", "repeats", "reduce"))
     '5 folds x 2, reduced to pca:5'
     """
     wanted = {name: row[name] for name in names if row.get(name) is not None}
@@ -97,8 +85,8 @@ def settings(row: Row, names: Iterable[str]) -> str:
     if row["protocol"] != "split":
         folds = [f"{wanted['folds']} folds"] if "folds" in wanted else []
         said.append(" ".join(folds + [f"x {row['repeats']}"] * (wanted.get("repeats", 1) > 1)))
-    said += [f"reduced to {row['reduce']}"] * ("reduce" in wanted) + ["tuned"] * bool(wanted.get("tune"))
-    said += [f"seed {row['seed']}"] * ("seed" in wanted)
+    said += [f"reduced to {wanted.get('reduce')}"] * ("reduce" in wanted) + ["tuned"] * bool(wanted.get("tune"))
+    said += [f"seed {wanted.get('seed')}"] * ("seed" in wanted)
     return ", ".join(filter(None, said))
 
 
@@ -177,10 +165,11 @@ def sentence(comparison: Mapping[str, Any]) -> str:
         return f"{subject} leave{s} {of} practically unchanged: {change:+.3f} {interval(bounds)}; {p}"
     if found == UNCLEAR:
         return f"{subject} cannot be shown to change {of}: {change:+.3f} {interval(bounds)}; {p}"
+    verb = "raise" if found == RAISED else "lower"
     if found == LOWERED:
         bounds = (-bounds[1], -bounds[0])
     value = "" if metric.higher_is_better else ", for the worse" if change > 0 else ", for the better"
-    return f"{subject} {found.removesuffix('d')}{s} {of} by {abs(change):.3f} {interval(bounds)}{value}; {p}"
+    return f"{subject} {verb}{s} {of} by {abs(change):.3f} {interval(bounds)}{value}; {p}"
 
 
 def p_value(p: float) -> str:

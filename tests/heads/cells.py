@@ -1,12 +1,20 @@
 """Small made-up problems and cells for the tests of what is computed from them."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 
 from headroom.heads.cell import Cell, FoldScores
+from headroom.heads.scores.scored import score_folds
 
 CLASSES = 3
+
+
+def scored_of(cells, problem):
+    """What is computed of fitted cells of one problem, by key."""
+    fitted = [cell for cell in cells if cell.status == "fitted"]
+    return {cell.key: score_folds(cell.folds, problem.groups, problem.ordinal) for cell in fitted}
 
 
 def make_problem(n=180, ordinal=True, seed=0):
@@ -71,3 +79,8 @@ def _copied(fold, copies):
     return FoldScores(
         fold.repeat, fold.fold, rows if copies > 1 else fold.rows, *arrays, 0.1, fold.counts_before, fold.counts_after
     )
+
+
+def whole_cells(results):
+    """The cells of a database with their folds."""
+    return [replace(cell, folds=results.folds(cell.key)) for cell in results.cells()]

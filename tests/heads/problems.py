@@ -3,10 +3,10 @@
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from headroom.heads.crossval import Ground, Task, fit_task, store
-from headroom.heads.folds import plan_folds
+from headroom.heads.cell import GridSettings
+from headroom.heads.crossval import Task, fit_task
+from headroom.heads.folds import folds_of
 from headroom.heads.samples import Problem
-from headroom.heads.settings import GridSettings
 
 COUNTS = (60, 40, 28)  # groups a class
 SIZE = 2  # images a group, of identical content
@@ -41,16 +41,10 @@ def make_problem(*, signal=2.5, dimension=6, permuted=False, ordinal=False, view
 def fit(problem, heads, balance, folder, **settings):
     """Outcomes of all folds by head, fitted in this process."""
     chosen = GridSettings(**{"folds": 2, **settings})
-    plan = plan_folds(
-        problem.labels,
-        problem.groups,
-        problem.split,
-        protocol=chosen.protocol,
-        folds=chosen.folds,
-        repeats=chosen.repeats,
-        seed=chosen.seed,
-    )
-    stored = store(problem, folder)
+    problem.write(folder / problem.fingerprint)
     with threadpool_limits(1):
-        folds = [fit_task(Task(Ground(stored, fold, balance, chosen), tuple(heads))) for fold in plan]
+        folds = [
+            fit_task(Task(folder / problem.fingerprint, fold, balance, chosen, tuple(heads)))
+            for fold in folds_of(problem, chosen)
+        ]
     return {head: [fold[head] for fold in folds] for head in heads}

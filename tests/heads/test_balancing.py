@@ -7,7 +7,7 @@ import pytest
 
 from headroom.errors import HeadError
 from headroom.heads.balancing import BALANCERS, resample
-from headroom.heads.part import Part
+from headroom.heads.samples import Samples
 
 OVER_SAMPLERS = ("random-over", "smote", "borderline-smote", "svm-smote", "kmeans-smote", "adasyn", "augment")
 
@@ -17,7 +17,8 @@ def make_part(counts, seed=0, views=4):
     labels = np.repeat(np.arange(len(counts)), counts)
     vectors = (random.normal(size=(len(labels), 5)) + labels[:, None]).astype(np.float32)
     seen = random.normal(size=(len(labels), views, 5)).astype(np.float32)
-    return Part(vectors, labels, np.arange(len(labels)), ("well", "mild", "ill")[: len(counts)], views=seen)
+    classes = ("well", "mild", "ill")[: len(counts)]
+    return Samples(vectors=vectors, labels=labels, groups=np.arange(len(labels)), classes=classes, views=seen)
 
 
 @pytest.mark.parametrize("balance", BALANCERS)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from headroom.heads.scores.bootstrap import draw_weights, percentile_interval, replicated
+from headroom.heads.scores.bootstrap import draw_weights, drawn_metrics, percentile_interval
 from headroom.heads.scores.metrics import METRICS, score
-from headroom.heads.scores.predictions import Predictions, Tally
+from headroom.heads.scores.predictions import Predictions, Sums
 
 
 @pytest.fixture(params=[0.02, 3.0], ids=["many-ties", "few-ties"])
@@ -22,7 +22,7 @@ def sample(request):
 def test_equals_copying_rows(sample):
     predictions, groups = sample
     weights = draw_weights(groups, replicates=130)  # more than one block
-    fast = replicated([Tally(predictions, weights)], ordinal=True)
+    fast = drawn_metrics([Sums(predictions, weights)], ordinal=True)
     for b in range(130):
         rows = np.repeat(np.arange(len(groups)), weights[:, b])
         slow = score(
@@ -35,7 +35,7 @@ def test_equals_the_library_with_sample_weights(sample):
     predictions, groups = sample
     labels, predicted, scores = predictions.labels, predictions.predicted, predictions.scores
     weights = draw_weights(groups, replicates=20)
-    fast = replicated([Tally(predictions, weights)], ordinal=True)
+    fast = drawn_metrics([Sums(predictions, weights)], ordinal=True)
     onehot = np.eye(4)[labels]
     for b in range(20):
         weighted = {"sample_weight": weights[:, b].astype(float)}
@@ -70,7 +70,7 @@ def test_repeats_share_their_weights_and_are_averaged():
     labels = np.array([0, 1] * 20)
     right, wrong = (Predictions(labels, predicted, np.eye(2)[labels], 2) for predicted in (labels, 1 - labels))
     weights = draw_weights(np.arange(40), replicates=100)
-    accuracy = replicated([Tally(right, weights), Tally(wrong, weights)], False, ["accuracy"])["accuracy"]
+    accuracy = drawn_metrics([Sums(right, weights), Sums(wrong, weights)], False, ["accuracy"])["accuracy"]
     assert accuracy == pytest.approx(np.full(100, 0.5))
 
 
@@ -83,7 +83,7 @@ def test_interval_has_its_nominal_coverage():
     for _ in range(200):
         wrong = np.repeat(rng.random(100) < 0.3, 4)
         predictions = Predictions(labels, wrong.astype(int), np.eye(2)[wrong.astype(int)], 2)
-        low, high = percentile_interval(replicated([Tally(predictions, weights)], False, ["accuracy"])["accuracy"])
+        low, high = percentile_interval(drawn_metrics([Sums(predictions, weights)], False, ["accuracy"])["accuracy"])
         covered += low <= 0.7 <= high
     assert 180 <= covered <= 199
 
@@ -100,6 +100,6 @@ def test_undefined_replicates_are_left_out_up_to_half():
 def test_no_score_metric_without_finite_scores():
     labels = np.array([0, 1, 0, 1])
     predictions = Predictions(labels, labels, np.full((4, 2), np.nan), 2)
-    values = replicated([Tally(predictions, draw_weights(np.arange(4), 10))], ordinal=False)
+    values = drawn_metrics([Sums(predictions, draw_weights(np.arange(4), 10))], ordinal=False)
     for name, record in METRICS.items():
         assert np.isnan(values[name]).all() == (record.needs == "scores" or record.ordinal_only), name

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.svm import SVC
 
-from headroom.heads.calibration import Calibration, fit_calibration, margins
+from headroom.heads.models import Calibration, fit_calibration, margins
 
 
 @settings(deadline=None, max_examples=30)

@@ -3,16 +3,19 @@
 import numpy as np
 import pytest
 
-from headroom.heads.scores.choice import judge_choice
-from headroom.heads.scores.leaderboard import leaderboard
-from tests.heads.cells import CLASSES, make_cell, make_problem
+from headroom.heads.scores.leaderboard import judge_choice, leaderboard
+from tests.heads.cells import CLASSES, make_cell, make_problem, scored_of
 
 METRIC = "recall_macro"
 
 
 def recalls(cells, problem):
     """Macro recall of each cell, in their order."""
-    return [leaderboard([cell], {"p": problem})[0]["metrics"][METRIC] for cell in cells]
+    return [leaderboard([cell], scored_of([cell], problem))[0]["metrics"][METRIC] for cell in cells]
+
+
+def judged(best, cells, problem, metric=METRIC):
+    return judge_choice(best, cells, scored_of([best, *cells], problem), metric)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,7 @@ def test_the_best_of_noise_is_worth_chance():
         problem = make_problem(n=300, seed=seed)
         cells = [make_cell(problem, skill=0.0, seed=100 * seed + number) for number in range(12)]
         values = recalls(cells, problem)
-        choice = judge_choice(cells[int(np.argmax(values))], cells, {"p": problem}, METRIC)
+        choice = judged(cells[int(np.argmax(values))], cells, problem)
         assert choice.among == len(cells)
         assert choice.share < 1
         chosen.append(max(values))
@@ -38,7 +41,7 @@ def test_the_best_of_noise_is_worth_chance():
 
 def test_the_best_by_far_keeps_its_value(problem):
     best = make_cell(problem, skill=0.9)
-    choice = judge_choice(best, [make_cell(problem, skill=0.1), best], {"p": problem}, METRIC)
+    choice = judged(best, [make_cell(problem, skill=0.1), best], problem)
     assert choice.among == 2
     assert choice.share == 1
     assert choice.value == pytest.approx(recalls([best], problem)[0], abs=0.01)
@@ -46,8 +49,8 @@ def test_the_best_by_far_keeps_its_value(problem):
 
 def test_a_lower_metric_may_be_the_better_one(problem):
     best, worse = make_cell(problem, skill=0.9), make_cell(problem, skill=0.1)
-    assert judge_choice(best, [worse], {"p": problem}, "log_loss").share == 1
-    assert judge_choice(worse, [best], {"p": problem}, "log_loss").share == 0
+    assert judged(best, [worse], problem, "log_loss").share == 1
+    assert judged(worse, [best], problem, "log_loss").share == 0
 
 
 def test_copies_in_a_group_are_drawn_and_left_out_together(problem):
@@ -55,9 +58,7 @@ def test_copies_in_a_group_are_drawn_and_left_out_together(problem):
     copied.labels, copied.groups = np.repeat(problem.labels, 4), np.repeat(problem.groups, 4)
     cells = [make_cell(problem, skill=0.0, seed=seed) for seed in range(8)]
     many = [make_cell(copied, skill=0.0, seed=seed, copies_of=cell, copies=4) for seed, cell in enumerate(cells)]
-    alone, together = (
-        judge_choice(group[0], group, {"p": of}, METRIC) for group, of in ((cells, problem), (many, copied))
-    )
+    alone, together = (judged(group[0], group, of) for group, of in ((cells, problem), (many, copied)))
     assert together.value == pytest.approx(alone.value, abs=1e-6)
     assert together.share == alone.share
 
@@ -65,4 +66,4 @@ def test_copies_in_a_group_are_drawn_and_left_out_together(problem):
 def test_cells_of_other_images_or_repeats_are_no_rivals(problem):
     best = make_cell(problem, skill=0.5)
     others = [make_cell(make_problem(n=90), skill=0.4), make_cell(problem, skill=0.3, repeats=2)]
-    assert judge_choice(best, others, {"p": problem}, METRIC) is None
+    assert judged(best, others, problem) is None

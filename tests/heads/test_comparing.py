@@ -6,16 +6,26 @@ import numpy as np
 import pytest
 
 from headroom.heads.balancing import BALANCERS
-from headroom.heads.scores.comparing import COMPARED, comparisons, plan_comparisons
+from headroom.heads.scores import comparing
 from headroom.heads.scores.metrics import METRICS, score
 from headroom.heads.scores.paired import corrected_t, holm
 from headroom.pipeline.report.words import sentence
-from tests.heads.cells import make_cell, make_problem
+from tests.heads.cells import make_cell, make_problem, scored_of
+
+COMPARED = [name for name, record in METRICS.items() if record.compared]
 
 KEYS = (
     *("dataset", "model", "head", "balance", "against", "protocol", "metric", "difference", "low", "high"),
     *("p", "p_holm", "p_better", "p_equivalent", "p_worse"),
 )
+
+
+def comparisons(cells, problem, **options):
+    return comparing.comparisons(cells, scored_of(cells, problem), **options)
+
+
+def plan_comparisons(cells, problem):
+    return comparing.plan_comparisons(cells, scored_of(cells, problem))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +44,7 @@ def cells(problem):
 
 
 def test_rows_have_the_agreed_form(cells, problem):
-    rows = comparisons(cells, {"p": problem})
+    rows = comparisons(cells, problem)
     assert all(tuple(row) == KEYS for row in rows)
     assert [(row["head"], row["balance"], row["metric"]) for row in rows] == [
         (head, balance, metric) for head, balance in (("svm", "smote"), ("knn", "adasyn")) for metric in COMPARED
@@ -42,7 +52,7 @@ def test_rows_have_the_agreed_form(cells, problem):
 
 
 def test_numbers_are_those_of_the_corrected_test_over_folds(cells, problem):
-    rows = comparisons(cells, {"p": problem}, rope=0.02)
+    rows = comparisons(cells, problem, rope=0.02)
     none, smote = ([score(f.labels, f.predicted, f.scores, 3, True) for f in cell.folds] for cell in cells[:2])
     for row in rows[: len(COMPARED)]:
         before, after = (np.array([fold[row["metric"]] for fold in folds]) for folds in (none, smote))
@@ -62,7 +72,7 @@ def test_better_means_better_for_every_metric(problem, protocol, metric):
         make_cell(problem, balance=balance, protocol=protocol, skill=skill, folds=folds)
         for balance, skill in (("none", 0.1), ("smote", 0.95))
     )
-    (row,) = comparisons([bad, good], {"p": problem}, metrics=[metric])
+    (row,) = comparisons([bad, good], problem, metrics=[metric])
     assert (row["difference"] > 0) == METRICS[metric].higher_is_better
     assert row["low"] <= row["difference"] <= row["high"]
     assert row["p_better"] > 0.9
@@ -72,28 +82,28 @@ def test_better_means_better_for_every_metric(problem, protocol, metric):
 def test_split_is_compared_by_a_bootstrap_that_keeps_pairs(problem):
     none = make_cell(problem, protocol="split", folds=1)
     same = dataclasses.replace(none, balance="class-weight", key="same")
-    assert all(row["low"] == row["high"] == 0 and row["p"] == 1 for row in comparisons([none, same], {"p": problem}))
+    assert all(row["low"] == row["high"] == 0 and row["p"] == 1 for row in comparisons([none, same], problem))
 
 
 def test_identical_predictions_are_equivalent(cells, problem):
     same = dataclasses.replace(cells[0], balance="class-weight", key="same")
-    for row in comparisons([cells[0], same], {"p": problem}):
+    for row in comparisons([cells[0], same], problem):
         assert (row["difference"], row["p"], row["p_equivalent"]) == (0, 1, 1)
 
 
 def test_the_order_in_which_folds_are_stored_does_not_matter(cells, problem):
     shuffled = dataclasses.replace(cells[1], folds=cells[1].folds[::-1])
-    assert comparisons([cells[0], shuffled], {"p": problem}) == comparisons(cells[:2], {"p": problem})
+    assert comparisons([cells[0], shuffled], problem) == comparisons(cells[:2], problem)
 
 
 def test_metrics_undefined_for_the_problem_are_left_out():
     unordered = make_problem(ordinal=False)
     cells = [make_cell(unordered), make_cell(unordered, balance="smote")]
-    assert "kappa_quadratic" not in {row["metric"] for row in comparisons(cells, {"p": unordered})}
+    assert "kappa_quadratic" not in {row["metric"] for row in comparisons(cells, unordered)}
 
 
 def refusal(*cells):
-    plan = plan_comparisons(cells)
+    plan = plan_comparisons(cells, make_problem())
     assert not plan.pairs
     ((_, reason),) = plan.refused
     return reason
@@ -101,7 +111,7 @@ def refusal(*cells):
 
 def test_what_cannot_be_compared_and_why(problem):
     none, smote = make_cell(problem), make_cell(problem, balance="smote", seed=1)
-    assert plan_comparisons([smote, none]).pairs == ((smote, none),)
+    assert plan_comparisons([smote, none], problem).pairs == ((smote, none),)
     assert "--balance none" in refusal(smote)
     assert "--balance none" in refusal(smote, make_cell(problem, status="failed"))
     assert "--balance none" in refusal(smote, make_cell(problem, head="knn"))
@@ -120,7 +130,7 @@ def test_the_balancer_and_its_library_do_not_part_a_cell_from_none(problem):
     plain = {"folds": 5, "balancer": {"sampler": ""}, "versions": {"sklearn": "1.9"}}
     with_smote = {"folds": 5, "balancer": {"sampler": "SMOTE"}, "versions": {"sklearn": "1.9", "imblearn": "0.14"}}
     none, smote = make_cell(problem, settings=plain), make_cell(problem, balance="smote", settings=with_smote)
-    assert len(plan_comparisons([none, smote]).pairs) == 1
+    assert len(plan_comparisons([none, smote], problem).pairs) == 1
     older = {**plain, "versions": {"sklearn": "1.8"}}
     assert "--balance none" in refusal(make_cell(problem, settings=older), smote)
 

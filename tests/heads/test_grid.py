@@ -11,9 +11,11 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from headroom.errors import HeadError
+from headroom.heads.cell import GridSettings
 from headroom.heads.classifiers import HEADS
-from headroom.heads.grid import GridSettings, plan_cells, run_cells
+from headroom.heads.grid import plan_cells, run_cells
 from headroom.heads.results import Results
+from tests.heads.cells import whole_cells
 from tests.heads.problems import fit, make_problem
 
 SETTINGS = GridSettings(folds=2)
@@ -46,7 +48,7 @@ def test_a_grid_is_fitted_once_and_then_reused_failures_included(results):
     assert "takes no class weights" in again["knn", "class-weight"]["reason"]
     assert seen[0] == (0, 8)
     assert seen[-1] == (8, 8)
-    for cell in results.cells():
+    for cell in whole_cells(results):
         assert cell.status == "failed" or sorted(np.concatenate([fold.rows for fold in cell.folds])) == list(range(256))
 
 
@@ -157,7 +159,8 @@ def test_tuning_searches_the_space_of_the_record(tmp_path, monkeypatch):
 
 SCRIPT = """
 import sys
-from headroom.heads.grid import GridSettings, plan_cells, run_cells
+from headroom.heads.cell import GridSettings
+from headroom.heads.grid import plan_cells, run_cells
 from headroom.heads.results import Results
 from tests.heads.problems import make_problem
 
@@ -178,7 +181,7 @@ def test_a_killed_grid_keeps_its_finished_cells(tmp_path, ending):
         assert killed.stdout.readline().strip() == b"fitted"
         os.kill(killed.pid, ending)
     with Results(path) as results:
-        kept = len(results.cells())
+        kept = len(whole_cells(results))
     again = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.split()
     assert kept >= 1
     assert again.count("reused") == kept

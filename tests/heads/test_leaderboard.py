@@ -7,7 +7,11 @@ import pytest
 
 from headroom.heads.scores.leaderboard import leaderboard
 from headroom.heads.scores.metrics import METRICS, score
-from tests.heads.cells import make_cell, make_problem
+from tests.heads.cells import make_cell, make_problem, scored_of
+
+
+def rows_of(cells, problem):
+    return leaderboard(cells, scored_of(cells, problem))
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +20,7 @@ def problem():
 
 
 def test_rows_have_the_agreed_form(problem):
-    (row,) = leaderboard([make_cell(problem)], {"p": problem})
+    (row,) = rows_of([make_cell(problem)], problem)
     assert list(row) == ["dataset", "model", "head", "balance", "protocol", "n", "metrics", "intervals"]
     assert row["n"] == len(problem.labels)
     assert list(row["metrics"]) == list(row["intervals"]) == list(METRICS)
@@ -28,7 +32,7 @@ def test_rows_have_the_agreed_form(problem):
 
 def test_metrics_are_those_of_the_pooled_predictions_averaged_over_repeats(problem):
     cell = make_cell(problem, repeats=2)
-    (row,) = leaderboard([cell], {"p": problem})
+    (row,) = rows_of([cell], problem)
     by_repeat = []
     for repeat in (0, 1):
         folds = [fold for fold in cell.folds if fold.repeat == repeat]
@@ -41,7 +45,7 @@ def test_metrics_are_those_of_the_pooled_predictions_averaged_over_repeats(probl
 
 def test_failed_cells_are_passed_over_and_the_best_comes_first(problem):
     cells = [make_cell(problem, skill=0.2), make_cell(problem, skill=0.9), make_cell(problem, status="failed")]
-    rows = leaderboard(cells, {"p": problem})
+    rows = rows_of(cells, problem)
     assert len(rows) == 2
     assert rows[0]["metrics"]["recall_macro"] > rows[1]["metrics"]["recall_macro"]
 
@@ -53,21 +57,21 @@ def test_copies_of_a_row_in_its_group_do_not_narrow_the_interval(problem):
     )
     single = SimpleNamespace(labels=problem.labels, groups=np.arange(len(problem.labels)), ordinal=True)
     cell = make_cell(single)
-    (alone,) = leaderboard([cell], {"p": single})
-    (together,) = leaderboard([make_cell(copied, copies_of=cell, copies=copies)], {"p": copied})
+    (alone,) = rows_of([cell], single)
+    (together,) = rows_of([make_cell(copied, copies_of=cell, copies=copies)], copied)
     for name in METRICS:
         assert together["intervals"][name] == pytest.approx(alone["intervals"][name], abs=1e-5)
 
 
 def test_synthetic_test_points_are_groups_of_their_own(problem):
     cell = make_cell(problem, protocol="leaky", synthetic=30)
-    (row,) = leaderboard([cell], {"p": problem})
+    (row,) = rows_of([cell], problem)
     assert row["n"] == len(problem.labels) + 30
     assert row["intervals"]["accuracy"][0] < row["metrics"]["accuracy"] < row["intervals"]["accuracy"][1]
 
 
 def test_unordered_classes_have_no_kappa(problem):
     unordered = SimpleNamespace(labels=problem.labels, groups=problem.groups, ordinal=False)
-    (row,) = leaderboard([make_cell(unordered)], {"p": unordered})
+    (row,) = rows_of([make_cell(unordered)], unordered)
     assert row["metrics"]["kappa_quadratic"] is None
     assert row["intervals"]["kappa_quadratic"] is None

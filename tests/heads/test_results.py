@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from headroom.errors import HeadError
 from headroom.heads.cell import Cell, FoldScores
 from headroom.heads.results import Results
+from tests.heads.cells import whole_cells
 from tests.heads.problems import make_problem
 
 
@@ -46,7 +47,7 @@ def test_what_is_saved_comes_back(tmp_path_factory, rows, folds, reason):
     with Results(tmp_path_factory.mktemp("db") / "results.db") as results:
         results.save(cell)
     with Results(results.path) as results:
-        (found,) = results.cells()
+        (found,) = whole_cells(results)
         assert same(found, cell)
         assert results.outcome("k") == ("fitted", cell.reason)
 
@@ -55,7 +56,7 @@ def test_a_cell_saved_again_replaces_the_old_one(tmp_path):
     with Results(tmp_path / "results.db") as results:
         results.save(make_cell(folds=5))
         results.save(make_cell(folds=2))
-        assert [len(cell.folds) for cell in results.cells()] == [2]
+        assert [len(cell.folds) for cell in whole_cells(results)] == [2]
 
 
 def test_cells_are_chosen_by_data_set_and_model(tmp_path):
@@ -63,7 +64,7 @@ def test_cells_are_chosen_by_data_set_and_model(tmp_path):
         results.save(make_cell("a"))
         results.save(replace(make_cell("b"), dataset="brain"))
         results.save(replace(make_cell("c"), model="xception"))
-        assert [cell.key for cell in results.cells()] == ["a", "b", "c"]
+        assert [cell.key for cell in whole_cells(results)] == ["a", "b", "c"]
         assert [cell.key for cell in results.cells("aptos")] == ["a", "c"]
         assert [cell.key for cell in results.cells("aptos", "xception")] == ["c"]
 
@@ -73,12 +74,12 @@ def test_a_problem_is_kept_without_its_vectors(tmp_path):
     with Results(tmp_path / "results.db") as results:
         results.save_problem(problem)
         results.save_problem(problem)
-        info = results.problem_info(problem.fingerprint)
+        info = results.problem(problem.fingerprint)
         for name in ("labels", "groups", "ids", "split"):
             assert np.array_equal(getattr(info, name), getattr(problem, name))
         assert (info.classes, info.ordinal) == (problem.classes, True)
         with pytest.raises(HeadError, match="holds no problem"):
-            results.problem_info("other")
+            results.problem("other")
 
 
 def test_several_writers_at_once_lose_nothing(tmp_path):
@@ -90,7 +91,7 @@ def test_several_writers_at_once_lose_nothing(tmp_path):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))
     with Results(tmp_path / "results.db") as results:
-        assert len(results.cells()) == 40
+        assert len(whole_cells(results)) == 40
 
 
 def test_a_writer_that_dies_in_a_cell_leaves_the_finished_ones(tmp_path):
@@ -99,7 +100,7 @@ def test_a_writer_that_dies_in_a_cell_leaves_the_finished_ones(tmp_path):
         results._connection.execute("BEGIN IMMEDIATE")
         results._connection.execute("INSERT INTO cells (key, settings) VALUES ('half', '{}')")
     with Results(tmp_path / "results.db") as results:
-        assert [cell.key for cell in results.cells()] == ["finished"]
+        assert [cell.key for cell in whole_cells(results)] == ["finished"]
 
 
 def foreign(path):
@@ -132,7 +133,7 @@ def test_a_file_that_is_no_sound_database_is_refused_in_one_line(tmp_path, spoil
     path = tmp_path / "results.db"
     spoil(path)
     with pytest.raises(HeadError) as caught, Results(path) as results:
-        results.cells()
+        whole_cells(results)
     assert str(path) in caught.value.got
     assert caught.value.remedy
 

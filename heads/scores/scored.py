@@ -1,0 +1,188 @@
+"""All that is computed of one fitted cell, once; everything that is said of a cell is said from this."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from headroom.heads.cell import Cell, FoldScores
+from headroom.heads.results import Results
+from headroom.heads.samples import Problem
+from headroom.heads.scores.bootstrap import draw_weights, drawn_metrics, percentile_interval
+from headroom.heads.scores.metrics import METRICS, evaluate, number
+from headroom.heads.scores.predictions import Pooled, Sums, pooled
+
+VERSION = 1  # raised whenever the same predictions would lead to other numbers
+FEW = 24  # cells that are scored sooner here than workers start
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Metrics of a fitted cell with what intervals and tests need.
+
+    Attributes
+    ----------
+    n : int
+        Cases of a repeat.
+    metrics : dict of str to float or None
+        Of the pooled out-of-fold predictions of a repeat, averaged over the repeats; None where undefined.
+    intervals : dict of str to list of two floats, or None
+        At 95 %, from the bootstrap that draws whole groups.
+    images, layout : str
+        Digests of the images that each repeat, and each fold, tested; ``layout`` is empty with synthetic ones.
+    by_fold : dict of str to ndarray of float64, shape (folds,)
+        Each metric by fold; NaN where undefined, as below.
+    drawn, left_out : dict of str to ndarray of float32, shape (b,)
+        Metrics on the images that each bootstrap replicate draws, and on those that it leaves out (without slow ones).
+    tested, before, after : ndarray of int64, shape (folds, k)
+        Tested images a class, and training images a class before and after balancing.
+    """
+
+    n: int
+    metrics: dict[str, float | None]
+    intervals: dict[str, list[float] | None]
+    images: str
+    layout: str
+    by_fold: dict[str, np.ndarray]
+    drawn: dict[str, np.ndarray]
+    left_out: dict[str, np.ndarray]
+    tested: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+    @property
+    def test_train(self) -> float:
+        """Test images divided by training images, over all folds."""
+        return float(self.tested.sum() / self.before.sum())
+
+
+def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) -> Scored:
+    """Compute all of it from a cell's folds and the groups of its problem's rows."""
+    repeats = pooled(folds)
+    values = evaluate([Sums.once(repeat.predictions) for repeat in repeats], ordinal)
+    weights = [draw_weights(_groups_of(repeat.rows, groups)) for repeat in repeats]
+    drawn, left_out = (
+        {
+            name: found.astype(np.float32)
+            for name, found in drawn_metrics(
+                [Sums(repeat.predictions, each) for repeat, each in zip(repeats, side, strict=True)],
+                ordinal,
+                names,
+            ).items()
+        }
+        for side, names in (
+            (weights, tuple(METRICS)),
+            ([each == 0 for each in weights], [name for name, record in METRICS.items() if not record.slow]),
+        )
+    )
+    folds = sorted(folds, key=lambda fold: (fold.repeat, fold.fold))
+    k = repeats[0].predictions.n_classes
+    return Scored(
+        n=len(repeats[0].rows),
+        metrics={name: number(value[0]) for name, value in values.items()},
+        intervals={name: _interval(name, found, values[name][0]) for name, found in drawn.items()},
+        images=_digest([part for repeat in repeats for part in (repeat.rows, repeat.predictions.labels)]),
+        layout=""
+        if any((fold.rows < 0).any() for fold in folds)
+        else _digest([part for fold in folds for part in (np.array([fold.repeat, fold.fold]), fold.rows, fold.labels)]),
+        by_fold=_by_fold(repeats, ordinal),
+        drawn=drawn,
+        left_out=left_out,
+        tested=np.array([np.bincount(fold.labels, minlength=k) for fold in folds]),
+        before=np.array([fold.counts_before for fold in folds]),
+        after=np.array([fold.counts_after for fold in folds]),
+    )
+
+
+def scored_cells(results: Results, cells: Sequence[Cell], problems: Mapping[str, Problem]) -> dict[str, Scored]:
+    """Read what is kept of fitted cells, and compute and keep the rest.
+
+    Parameters
+    ----------
+    results : Results
+    cells : sequence of Cell
+        Their folds are not looked at.
+    problems : mapping of str to Problem
+        By fingerprint.
+
+    Returns
+    -------
+    dict of str to Scored
+        By key.
+    """
+    fitted = {cell.key: cell for cell in cells if cell.status == "fitted"}
+    found = {key: scored for key, scored in _kept(results) if key in fitted}
+    missing = sorted((cell for key, cell in fitted.items() if key not in found), key=lambda cell: cell.problem)
+    with Parallel(-1 if len(missing) > FEW else 1) as parallel:
+        for start in range(0, len(missing), FEW):
+            together = missing[start : start + FEW]
+            tasks = [(results.folds(cell.key), problems[cell.problem]) for cell in together]
+            scoring = parallel(delayed(score_folds)(folds, of.groups, of.ordinal) for folds, of in tasks)
+            for cell, scored in zip(together, scoring, strict=True):
+                found[cell.key] = scored
+                results.keep_scored(cell.key, VERSION, _about(scored), _arrays(scored))
+    return found
+
+
+def _by_fold(repeats: Sequence[Pooled], ordinal: bool) -> dict[str, np.ndarray]:
+    """Each metric on the cases of each fold."""
+    found = [
+        evaluate([Sums(repeat.predictions, (repeat.fold[:, None] == np.unique(repeat.fold)).astype(float))], ordinal)
+        for repeat in repeats
+    ]
+    return {name: np.concatenate([each[name] for each in found]) for name in METRICS}
+
+
+def _interval(name: str, replicates: np.ndarray, estimate: float) -> list[float] | None:
+    """Percentile interval, less the bias of the bootstrap for a metric that drawing cases twice raises."""
+    if METRICS[name].inflates and np.isfinite(estimate):
+        replicates = np.maximum(replicates - (np.nanmean(replicates) - estimate), 0.0)
+    return percentile_interval(replicates)
+
+
+def _groups_of(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Groups of the cases; a synthetic one is a group of its own."""
+    found = np.asarray(groups)[rows]
+    synthetic = rows < 0
+    found[synthetic] = found.max(initial=0) + 1 + np.arange(synthetic.sum())
+    return found
+
+
+def _digest(arrays: Sequence[np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.int64(len(array)).tobytes() + array.astype(np.int64).tobytes())
+    return digest.hexdigest()
+
+
+_PLAIN = ("n", "metrics", "intervals", "images", "layout")
+_TABLES = {"by_fold": np.float64, "drawn": np.float32, "left_out": np.float32}
+_COUNTS = ("tested", "before", "after")
+
+
+def _about(scored: Scored) -> dict:
+    """What is kept as JSON, with the names of the columns of the arrays."""
+    return {name: getattr(scored, name) for name in _PLAIN} | {name: list(getattr(scored, name)) for name in _TABLES}
+
+
+def _arrays(scored: Scored) -> list[bytes]:
+    """What is kept as bytes, in the order of `_TABLES` and `_COUNTS`."""
+    tables = [np.array(list(getattr(scored, name).values()), dtype) for name, dtype in _TABLES.items()]
+    return [array.tobytes() for array in (*tables, *(getattr(scored, name).astype(np.int64) for name in _COUNTS))]
+
+
+def _kept(results: Results) -> Iterator[tuple[str, Scored]]:
+    """What was computed by this version, of the metrics that there are now."""
+    for key, about, arrays in results.kept_scored(VERSION):
+        if about["by_fold"] != list(METRICS):
+            continue
+        tables = {
+            name: dict(zip(about[name], np.frombuffer(blob, dtype).reshape(len(about[name]), -1), strict=True))
+            for (name, dtype), blob in zip(_TABLES.items(), arrays, strict=False)
+        }
+        folds = len(next(iter(tables["by_fold"].values())))
+        counts = [np.frombuffer(blob, np.int64).reshape(folds, -1) for blob in arrays[len(_TABLES) :]]
+        plain = {name: about[name] for name in _PLAIN}
+        yield key, Scored(**plain, **tables, **dict(zip(_COUNTS, counts, strict=True)))
