@@ -229,7 +229,8 @@ class Results:
 
 
 def _read_cell(row: tuple) -> Cell:
-    *names, settings, status, reason, seconds = row
+    key, problem, dataset, model, head, balance, protocol, settings, status, reason, seconds = row
+    names = (key, problem, dataset, model, head, balance, protocol)
     return Cell(*names, json.loads(settings), status, reason, seconds)
 
 

@@ -57,8 +57,8 @@ class Samples:
         """Write every column where other processes can map it into memory."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        for name, column in {**self._columns(), "classes": self.classes, "ordinal": self.ordinal}.items():
-            np.save(folder / f"{name}.npy", column)
+        for name, column in (*self._columns().items(), ("classes", self.classes), ("ordinal", self.ordinal)):
+            np.save(folder / f"{name}.npy", np.asarray(column))
 
     def _columns(self) -> dict[str, np.ndarray]:
         """The arrays with a row an image."""
