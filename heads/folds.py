@@ -1,18 +1,20 @@
 """Who trains and who tests: groups, folds and near-duplicates."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, triu
 from scipy.sparse.csgraph import connected_components
+from sklearn import config_context
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.neighbors import NearestNeighbors
 
 from headroom.errors import HeadError
 from headroom.heads.cell import GridSettings
 from headroom.heads.samples import Samples
 
 PROTOCOLS = ("cv", "split", "leaky")
+MEBIBYTES = 64  # of distances held at a time
 DRAWS = 50  # seeds tried until every class lies on both sides of every fold
 
 
@@ -205,18 +207,14 @@ def _name(label: int, classes: tuple[str, ...]) -> str:
     return repr(classes[label]) if classes else str(label)
 
 
-def near_duplicates(vectors: np.ndarray, threshold: float = 0.99, block: int = 1024) -> np.ndarray:
+def near_duplicates(vectors: np.ndarray, threshold: float = 0.99) -> np.ndarray:
     """Pairs of rows whose embeddings point almost the same way.
-
-    Memory stays bounded by one ``(block, block)`` table of cosines.
 
     Parameters
     ----------
     vectors : ndarray of float32, shape (n, d)
     threshold : float
         Smallest cosine that counts.
-    block : int
-        Rows compared at a time.
 
     Returns
     -------
@@ -228,17 +226,10 @@ def near_duplicates(vectors: np.ndarray, threshold: float = 0.99, block: int = 1
     >>> near_duplicates(np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 0.01]]))
     array([[0, 2]])
     """
-    found = list(_near_blocks(np.asarray(vectors, dtype=np.float32), threshold, block))
-    pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *found])
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-
-
-def _near_blocks(vectors: np.ndarray, threshold: float, block: int) -> Iterator[np.ndarray]:
-    """Near pairs of each pair of blocks in the upper triangle."""
-    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    for first in range(0, len(vectors), block):
-        left = vectors[first : first + block] / lengths[first : first + block]
-        for second in range(first, len(vectors), block):
-            right = vectors[second : second + block] / lengths[second : second + block]
-            near = np.argwhere(left @ right.T > threshold) + np.array([first, second])
-            yield near[near[:, 0] < near[:, 1]]
+    if not len(vectors):
+        return np.empty((0, 2), np.int64)
+    search = NearestNeighbors(radius=1 - threshold, metric="cosine", algorithm="brute").fit(vectors)
+    with config_context(working_memory=MEBIBYTES):
+        near = triu(search.radius_neighbors_graph(vectors), k=1, format="csr")
+    near.sort_indices()
+    return np.column_stack(near.nonzero()).astype(np.int64)

@@ -2,10 +2,10 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,14 +32,48 @@ CREATE INDEX cells_of ON cells (dataset, model);
 SCORED = "key, about, by_fold, drawn, left_out, tested, before, after"
 ADDED = f"CREATE TABLE IF NOT EXISTS scored ({SCORED}, version INTEGER, PRIMARY KEY (key))"  # since 0.1
 
-_FOLD_ARRAYS: dict[str, np.dtype] = {
-    "rows": np.dtype("<i4"),
-    "labels": np.dtype("<i2"),
-    "predicted": np.dtype("<i2"),
-    "scores": np.dtype("<f4"),
-    "counts_before": np.dtype("<i8"),
-    "counts_after": np.dtype("<i8"),
+
+class Codec(NamedTuple):
+    """How a value gets into a column and back."""
+
+    write: Callable[[Any], Any]
+    read: Callable[[Any], Any]
+
+
+def _array(stored: str, used: type) -> Codec:
+    def write(array: np.ndarray) -> bytes:
+        return np.asarray(array).astype(stored).tobytes()
+
+    return Codec(write, lambda blob: np.frombuffer(blob, stored).astype(used))
+
+
+PLAIN = Codec(lambda value: value, lambda value: value)
+TEXTS = Codec(lambda array: json.dumps(array.tolist()), lambda text: np.array(json.loads(text), dtype=str))
+WIDE, MIDDLE, SHORT = (_array(stored, np.int64) for stored in ("<i8", "<i4", "<i2"))
+
+PROBLEM_COLUMNS = {
+    **dict.fromkeys(("fingerprint", "dataset", "model"), PLAIN),
+    "classes": Codec(json.dumps, lambda text: tuple(json.loads(text))),
+    "ordinal": Codec(int, bool),
+    **{"labels": WIDE, "groups": WIDE, "ids": TEXTS, "split": TEXTS},
 }
+CELL_COLUMNS = {
+    **dict.fromkeys(("key", "problem", "dataset", "model", "head", "balance", "protocol"), PLAIN),
+    "settings": Codec(lambda settings: json.dumps(settings, sort_keys=True), json.loads),
+    **dict.fromkeys(("status", "reason", "seconds"), PLAIN),
+}
+FOLD_COLUMNS = {
+    **{"repeat": PLAIN, "fold": PLAIN, "rows": MIDDLE, "labels": SHORT, "predicted": SHORT},
+    **{"scores": _array("<f4", np.float32), "seconds": PLAIN, "counts_before": WIDE, "counts_after": WIDE},
+}
+
+
+def _written(columns: Mapping[str, Codec], record: Any) -> list[Any]:
+    return [codec.write(getattr(record, name)) for name, codec in columns.items()]
+
+
+def _read(columns: Mapping[str, Codec], row: Sequence[Any]) -> dict[str, Any]:
+    return {name: codec.read(value) for (name, codec), value in zip(columns.items(), row, strict=True)}
 
 
 class Results:
@@ -91,34 +125,17 @@ class Results:
 
     def save_problem(self, problem: Problem) -> None:
         """Keep labels, groups, ids and classes once under the problem's fingerprint."""
-        row = (
-            problem.fingerprint,
-            problem.dataset,
-            problem.model,
-            json.dumps(problem.classes),
-            int(problem.ordinal),
-            problem.labels.astype("<i8").tobytes(),
-            problem.groups.astype("<i8").tobytes(),
-            json.dumps(problem.ids.tolist()),
-            json.dumps(problem.split.tolist()),
-        )
         with self._transaction():
-            self._connection.execute("INSERT OR IGNORE INTO problems VALUES (?,?,?,?,?,?,?,?,?)", row)
+            self._insert("INSERT OR IGNORE INTO problems", _written(PROBLEM_COLUMNS, problem))
 
     def save(self, cell: Cell) -> None:
         """Keep one cell with all its folds, in one transaction."""
-        row = (
-            *(cell.key, cell.problem, cell.dataset, cell.model, cell.head, cell.balance, cell.protocol),
-            *(json.dumps(cell.settings, sort_keys=True), cell.status, cell.reason, cell.seconds),
-        )
         with self._transaction():
             for table in ("folds", "scored"):
                 self._connection.execute(f"DELETE FROM {table} WHERE key = ?", (cell.key,))
-            self._connection.execute("INSERT OR REPLACE INTO cells VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
-            self._connection.executemany(
-                "INSERT INTO folds VALUES (?,?,?,?,?,?,?,?,?,?)",
-                [_fold_row(cell.key, fold) for fold in cell.folds],
-            )
+            self._insert("INSERT OR REPLACE INTO cells", _written(CELL_COLUMNS, cell))
+            for fold in cell.folds:
+                self._insert("INSERT INTO folds", [cell.key, *_written(FOLD_COLUMNS, fold)])
 
     def cells(self, dataset: str | None = None, model: str | None = None) -> list[Cell]:
         """Cells of a data set and model, or of all, oldest first; without their folds."""
@@ -126,13 +143,16 @@ class Results:
         named = {"dataset": dataset, "model": model}
         with self._explained():
             rows = self._connection.execute(f"SELECT * FROM cells WHERE {wanted} ORDER BY rowid", named)
-            return [_read_cell(row) for row in rows.fetchall()]
+            return [Cell(**_read(CELL_COLUMNS, row)) for row in rows.fetchall()]
 
     def folds(self, key: str) -> tuple[FoldScores, ...]:
         """The folds of a cell, in order."""
         with self._explained():
             rows = self._connection.execute("SELECT * FROM folds WHERE key = ? ORDER BY repeat, fold", (key,))
-            return tuple(_read_fold(row) for _, *row in rows.fetchall())
+            found = [_read(FOLD_COLUMNS, row) for _, *row in rows.fetchall()]
+        return tuple(
+            FoldScores(**fold | {"scores": fold["scores"].reshape(-1, len(fold["counts_before"]))}) for fold in found
+        )
 
     def problem(self, fingerprint: str) -> Problem:
         """A problem without its vectors.
@@ -146,18 +166,7 @@ class Results:
             row = self._connection.execute("SELECT * FROM problems WHERE fingerprint = ?", (fingerprint,)).fetchone()
         if row is None:
             raise HeadError(got=f"{self.path} holds no problem {fingerprint}", remedy="run fit again")
-        name, dataset, model, classes, ordinal, labels, groups, ids, split = row
-        return Problem(
-            fingerprint=name,
-            dataset=dataset,
-            model=model,
-            classes=tuple(json.loads(classes)),
-            ordinal=bool(ordinal),
-            labels=np.frombuffer(labels, "<i8").astype(np.int64),
-            groups=np.frombuffer(groups, "<i8").astype(np.int64),
-            ids=np.array(json.loads(ids), dtype=str),
-            split=np.array(json.loads(split), dtype=str),
-        )
+        return Problem(**_read(PROBLEM_COLUMNS, row))
 
     def kept_scored(self, version: int) -> Iterator[tuple[str, dict[str, Any], list[bytes]]]:
         """What was computed of cells by this version: key, what is plain, and arrays."""
@@ -168,9 +177,11 @@ class Results:
 
     def keep_scored(self, key: str, version: int, about: dict[str, Any], arrays: list[bytes]) -> None:
         """Keep what was computed of a cell beside it."""
-        command = f"INSERT OR REPLACE INTO scored ({SCORED}, version) VALUES (?,?,?,?,?,?,?,?,?)"
         with self._transaction():
-            self._connection.execute(command, (key, json.dumps(about), *arrays, version))
+            self._insert("INSERT OR REPLACE INTO scored", [key, json.dumps(about), *arrays, version])
+
+    def _insert(self, command: str, row: list[Any]) -> None:
+        self._connection.execute(f"{command} VALUES ({', '.join('?' * len(row))})", row)
 
     def _open(self) -> None:
         """Write the schema into a new file; refuse a foreign or newer one."""
@@ -226,23 +237,3 @@ class Results:
             raise HeadError(
                 got=f"{self.path}: {error.strerror}", remedy="give a folder that can be written with --cache"
             ) from error
-
-
-def _read_cell(row: tuple) -> Cell:
-    *names, settings, status, reason, seconds = row
-    return Cell(*names, json.loads(settings), status, reason, seconds)
-
-
-def _fold_row(key: str, fold: FoldScores) -> tuple:
-    arrays = {name: np.asarray(getattr(fold, name)).astype(dtype).tobytes() for name, dtype in _FOLD_ARRAYS.items()}
-    before, after = arrays.pop("counts_before"), arrays.pop("counts_after")
-    return key, fold.repeat, fold.fold, *arrays.values(), fold.seconds, before, after
-
-
-def _read_fold(row: list) -> FoldScores:
-    repeat, fold, rows, labels, predicted, scores, seconds, before, after = row
-    blobs = dict(zip(_FOLD_ARRAYS, (rows, labels, predicted, scores, before, after), strict=True))
-    arrays = {name: np.frombuffer(blob, _FOLD_ARRAYS[name]) for name, blob in blobs.items()}
-    integers = {name: array.astype(np.int64) for name, array in arrays.items() if name != "scores"}
-    table = arrays["scores"].reshape(len(arrays["rows"]), len(arrays["counts_before"]))
-    return FoldScores(repeat=repeat, fold=fold, scores=table, seconds=seconds, **integers)

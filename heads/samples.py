@@ -1,5 +1,6 @@
 """What stage two knows of images: one table of annotated vectors, sliced in one place."""
 
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -54,9 +55,10 @@ class Samples:
 
     def write(self, folder: Path) -> None:
         """Write every column where other processes can map it into memory."""
-        folder.mkdir(exist_ok=True)
-        for name, column in {**self._columns(), "classes": self.classes, "ordinal": self.ordinal}.items():
-            np.save(folder / f"{name}.npy", column)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for name, column in (*self._columns().items(), ("classes", self.classes), ("ordinal", self.ordinal)):
+            np.save(folder / f"{name}.npy", np.asarray(column))
 
     def _columns(self) -> dict[str, np.ndarray]:
         """The arrays with a row an image."""

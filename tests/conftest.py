@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from headroom.features.backbones import BACKBONES
 from headroom.features.engines import ENGINES, EngineRecord
+from headroom.heads.crossval import fit_task
 from tests import fake_engine
 from tests.launch import BLOCK, with_block_size
 from tests.running import ROOT, Done, checked
@@ -53,6 +55,20 @@ def extract(run: Callable[..., Done]) -> Callable[..., Done]:
         return run("extract", "--model", model, "--weights", weights, "--dataset", dataset, "--json", *arguments)
 
     return call
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let cells be fitted in this process, for workers take seconds to start."""
+
+    def fitted(tasks: Any, *, jobs: int) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for task in tasks:
+                yield task, fit_task(task)
+
+    monkeypatch.setattr("headroom.heads.grid.run_tasks", fitted)
+    monkeypatch.setattr("headroom.heads.grid.has_intelex", lambda: False)  # it cannot share a process with OpenVINO
 
 
 @pytest.fixture

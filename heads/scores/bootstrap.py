@@ -16,7 +16,7 @@ from headroom.heads.scores.predictions import Sums
 REPLICATES = 1000
 CONFIDENCE = 0.95
 
-BLOCK_VALUES = 2_000_000  # case weights that are worked on at a time: bounds the memory of large data sets
+BLOCK_VALUES = 4_000_000  # case weights that are worked on at a time: bounds the memory of large data sets
 
 
 def draw_weights(groups: np.ndarray, replicates: int = REPLICATES, seed: int = 0) -> np.ndarray:
@@ -61,9 +61,7 @@ def _drawn(of_case: bytes, replicates: int, seed: int) -> np.ndarray:
     return of_cases
 
 
-def drawn_metrics(
-    repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] = tuple(METRICS)
-) -> dict[str, np.ndarray]:
+def drawn_metrics(repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
     """Compute metrics on bootstrap replicates.
 
     Parameters
@@ -72,8 +70,8 @@ def drawn_metrics(
         The predictions of each repeat of the cross-validation, with the weights of `draw_weights`.
     ordinal : bool
         Whether the classes are ordered.
-    names : iterable of str
-        Keys of `METRICS`.
+    names : iterable of str, optional
+        Keys of `METRICS`; all by default.
 
     Returns
     -------
@@ -89,7 +87,7 @@ def drawn_metrics(
     >>> drawn_metrics([sums], False, ["accuracy"])["accuracy"].round(3)
     array([0.667, 1.   ])
     """
-    names = tuple(names)
+    names = tuple(names or METRICS)
     cases, replicates = repeats[0].weights.shape
     block = max(BLOCK_VALUES // max(cases, 1), 16)
     blocks = [

@@ -182,7 +182,7 @@ PER_CLASS: dict[str, tuple[str, PerClass]] = {
 }
 
 
-def evaluate(repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] = tuple(METRICS)) -> dict[str, np.ndarray]:
+def evaluate(repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
     """Compute metrics for every replicate of a set of sums, averaged over the repeats of a cross-validation.
 
     Parameters
@@ -191,8 +191,8 @@ def evaluate(repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] = tupl
         The predictions of each repeat, under as many sets of case weights (b).
     ordinal : bool
         Whether the classes are ordered.
-    names : iterable of str
-        Keys of `METRICS`.
+    names : iterable of str, optional
+        Keys of `METRICS`; all by default.
 
     Returns
     -------
@@ -207,7 +207,9 @@ def evaluate(repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] = tupl
     >>> evaluate([Sums(predictions, weights)], False, ["accuracy"])["accuracy"].round(3)
     array([0.667, 1.   ])
     """
-    return {name: np.mean([_value(METRICS[name], sums, ordinal) for sums in repeats], axis=0) for name in names}
+    return {
+        name: np.mean([_value(METRICS[name], sums, ordinal) for sums in repeats], axis=0) for name in names or METRICS
+    }
 
 
 def _value(record: MetricRecord, sums: Sums, ordinal: bool) -> np.ndarray:
@@ -222,7 +224,7 @@ def score(
     scores: np.ndarray,
     n_classes: int,
     ordinal: bool,
-    names: Iterable[str] = tuple(METRICS),
+    names: Iterable[str] | None = None,
 ) -> dict[str, float | None]:
     """Compute the metrics of one set of predictions.
 
@@ -235,8 +237,8 @@ def score(
     n_classes : int
     ordinal : bool
         Whether the classes are ordered; quadratic weighted kappa is None where they are not.
-    names : iterable of str
-        Keys of `METRICS`.
+    names : iterable of str, optional
+        Keys of `METRICS`; all by default.
 
     Returns
     -------

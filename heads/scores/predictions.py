@@ -13,6 +13,7 @@ from scipy.sparse import csr_array, vstack
 from headroom.heads.cell import FoldScores
 
 ECE_BINS = 15
+CHUNK = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +58,8 @@ class Predictions:
         return vstack([csr_array(np.stack([log_losses, briers])), _selector(bins, ECE_BINS, gaps)], format="csr")
 
     @cached_property
-    def rankings(self) -> tuple[csr_array, ...]:
-        """One matrix a class, shape (3 * levels, n); see `_ranking`."""
+    def rankings(self) -> tuple[tuple[csr_array, int], ...]:
+        """One matrix a class, shape (2 or 3 * levels, n), and its levels; see `_ranking`."""
         return tuple(_ranking(self.scores[:, c], self.labels == c) for c in range(self.n_classes))
 
 
@@ -124,7 +125,7 @@ class Sums:
         """Mean log loss, Brier score and signed calibration gap by bin, shape (2 + ECE_BINS, b)."""
         total = self.weights.sum(axis=0, dtype=np.float64)
         return np.divide(
-            self.predictions.penalties @ self.weights,
+            self.predictions.penalties.astype(self.weights.dtype) @ self.weights,
             total,
             out=np.full((2 + ECE_BINS, len(total)), np.nan),
             where=total > 0,
@@ -134,7 +135,9 @@ class Sums:
     def ranking(self) -> np.ndarray:
         """One-vs-rest AUROC and average precision by class, shape (2, b, k); NaN where undefined."""
         total = self.weights.sum(axis=0, dtype=np.float64)
-        by_class = [_auroc_and_precision(r @ self.weights, total) for r in self.predictions.rankings]
+        by_class = [
+            _auroc_and_precision(matrix @ self.weights, levels, total) for matrix, levels in self.predictions.rankings
+        ]
         return np.stack(by_class, axis=-1)
 
 
@@ -145,34 +148,37 @@ def _selector(rows: np.ndarray, n_rows: int, values: np.ndarray | None = None) -
     return csr_array((data, (rows[kept], kept)), shape=(n_rows, len(rows)))
 
 
-def _ranking(scores: np.ndarray, positive: np.ndarray) -> csr_array:
+def _ranking(scores: np.ndarray, positive: np.ndarray) -> tuple[csr_array, int]:
     """Sum cases by the descending distinct scores ("levels") of the positives.
 
-    Three stacked blocks: positives at a level, negatives between the previous level and this one (ties included),
-    and negatives tied with the level. They are all that AUROC and average precision depend on.
+    Stacked blocks: positives at a level, negatives between the previous level and this one (ties included), and, where
+    there are any, negatives tied with the level. They are all that AUROC and average precision depend on.
     """
     levels = np.unique(scores[positive])
     below = np.searchsorted(levels, scores, side="right") - 1
     rank = np.where(below >= 0, len(levels) - 1 - below, -1)
-    tied = (below >= 0) & (levels[below] == scores) if len(levels) else positive
-    blocks = (positive, ~positive, ~positive & tied)
-    return vstack([_selector(np.where(block, rank, -1), len(levels)) for block in blocks], format="csr")
+    tied = (below >= 0) & (levels[below] == scores) & ~positive if len(levels) else np.zeros_like(positive)
+    blocks = [positive, ~positive, *([tied] if tied.any() else [])]
+    matrices = [_selector(np.where(block, rank, -1), len(levels)) for block in blocks]
+    return vstack(matrices, format="csr"), len(levels)
 
 
-def _auroc_and_precision(sums: np.ndarray, total: np.ndarray) -> np.ndarray:
+def _auroc_and_precision(sums: np.ndarray, levels: int, total: np.ndarray) -> np.ndarray:
     """AUROC and average precision from a ranking's sums, shape (2, b)."""
-    positives, entered, tied = np.split(sums, 3)
-    if not len(positives):
-        return np.full((2, len(total)), np.nan)
-    hits, alarms = positives.copy(), entered
-    for level in range(1, len(hits)):  # several times as fast as cumsum down the columns
-        hits[level] += hits[level - 1]
-        alarms[level] += alarms[level - 1]
-    n_positive = hits[-1].astype(np.float64)
+    positives, entered, tied = sums[:levels], sums[levels : 2 * levels], sums[2 * levels :]
+    n_positive = positives.sum(axis=0, dtype=np.float64)
     n_negative = total - n_positive
-    beaten = tied / 2 - alarms if tied.any() else -alarms
-    won = n_positive * n_negative + np.einsum("lb,lb->b", positives, beaten, dtype=np.float64)
-    precision = hits / np.maximum(np.add(hits, alarms, out=alarms), 1, out=alarms)
-    found = np.einsum("lb,lb->b", positives, precision, dtype=np.float64)
+    won, found = n_positive * n_negative, np.zeros(len(total))
+    hits, alarms = np.zeros((2, len(total)), sums.dtype)
+    for start in range(0, len(positives), CHUNK):  # in pieces that stay in the processor's cache
+        rows = slice(start, start + CHUNK)
+        here, seen = positives[rows], positives[rows].copy()
+        false = entered[rows]
+        for level in range(len(seen)):  # faster than cumsum down the columns
+            hits = np.add(seen[level], hits, out=seen[level])
+            alarms = np.add(false[level], alarms, out=false[level])
+        beaten = false - tied[rows] / 2 if len(tied) else false
+        won -= np.einsum("lb,lb->b", here, beaten, dtype=np.float64)
+        found += np.einsum("lb,lb->b", here, seen / np.maximum(seen + false, 1), dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.stack([won / (n_positive * n_negative), found / n_positive])

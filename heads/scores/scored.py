@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -184,5 +185,7 @@ def _kept(results: Results) -> Iterator[tuple[str, Scored]]:
         }
         folds = len(next(iter(tables["by_fold"].values())))
         counts = [np.frombuffer(blob, np.int64).reshape(folds, -1) for blob in arrays[len(_TABLES) :]]
-        plain = {name: about[name] for name in _PLAIN}
-        yield key, Scored(**plain, **tables, **dict(zip(_COUNTS, counts, strict=True)))
+        columns: dict[str, Any] = (
+            {name: about[name] for name in _PLAIN} | tables | dict(zip(_COUNTS, counts, strict=True))
+        )
+        yield key, Scored(**columns)

@@ -91,12 +91,11 @@ def test_a_class_that_no_draw_can_place_is_named():
         plan_folds(labels, groups, np.full(26, ""), classes=("well", "ill", "worse"), folds=4)
 
 
-@pytest.mark.parametrize("block", [3, 64])
-def test_near_duplicates_are_all_pairs_above_the_threshold_whatever_the_block(block):
+def test_near_duplicates_are_all_pairs_above_the_threshold():
     vectors = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
     vectors[7] = 3 * vectors[31]
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     expected = np.argwhere(np.triu(unit @ unit.T, 1) > 0.9)
-    found = near_duplicates(vectors, 0.9, block=block)
+    found = near_duplicates(vectors, 0.9)
     assert found.tolist() == expected.tolist()
     assert [7, 31] in found.tolist()

@@ -1,0 +1,80 @@
+"""A cache that version 0.1 wrote is used as it is: no image computed, no cell fitted, the same numbers."""
+
+import json
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from headroom.heads import keys
+
+WRITTEN = Path(__file__).parents[1] / "data" / "cache-0.1.tar.xz"
+HEADS = ("svm", "logreg", "knn", "voting", "dense", "xgboost", "gaussian-nb")
+BALANCERS = ("none", "smote", "class-weight", "threshold", "augment")
+
+
+def options(option, values):
+    return [word for value in values for word in (option, value)]
+
+
+FITS = (
+    [*options("--head", HEADS), *options("--balance", BALANCERS), "--model", "mobilenet-0.25", "--folds", "3"],
+    ["--head", "logreg", "--smote", "--model", "mobilenet-0.25+mobilenet-0.5", "--folds", "3", "--repeats", "2"],
+    ["--head", "lda", "--head", "knn", "--smote", "--model", "mobilenet-0.5", "--protocol", "split"],
+    ["--head", "lda", "--smote", "--model", "mobilenet-0.5", "--protocol", "leaky", "--folds", "3"],
+    ["--head", "gaussian-nb", "--smote", "--model", "mobilenet-0.5", "--folds", "3", "--reduce", "pca:5", "--tune"],
+)
+
+
+@pytest.fixture
+def earlier(tmp_path, monkeypatch):
+    """Unpack it, and take the libraries for the versions that it was fitted with."""
+    shutil.unpack_archive(WRITTEN, tmp_path, filter="data")
+    with closing(sqlite3.connect(tmp_path / "cache" / "results.db")) as database:
+        written = [json.loads(settings)["versions"] for (settings,) in database.execute("SELECT settings FROM cells")]
+    versions = {package: text for each in written for package, text in each.items()}
+    monkeypatch.setattr(keys, "_version", lambda package, library: versions[package])
+    return tmp_path
+
+
+@pytest.mark.parametrize("touched", [False, True], ids=["same-times", "other-times"])
+def test_no_image_is_computed(earlier, run, touched):
+    if touched:
+        for image in (earlier / "data" / "cohort" / "images").iterdir():
+            os.utime(image)
+    models = options("--model", ["mobilenet-0.25", "mobilenet-0.5"])
+    same = ["--size", "32", "--views", "1", "--ordinal", "--max-bad", "0.1", "--precision", "float32"]
+    done = run("extract", *models, "--weights", "random", "--dataset", "cohort", *same, "--json")
+    assert [row["computed"] for row in done.json["runs"]] == [0] * 4
+    assert [row["reused"] for row in done.json["runs"]] == [53] * 4
+
+
+@pytest.mark.parametrize("arguments", FITS, ids=["cv", "fusion", "split", "leaky", "tuned"])
+def test_no_cell_is_fitted(earlier, run, arguments, monkeypatch):
+    monkeypatch.setattr("headroom.heads.grid.run_tasks", lambda *_, **__: pytest.fail("a cell was fitted again"))
+    cells = run("fit", *arguments, "--json").json["cells"]
+    assert {cell["status"] for cell in cells} <= {"reused", "failed"}
+    assert sum(cell["status"] == "reused" for cell in cells) >= len(cells) - 1
+
+
+def test_its_report_says_the_same(earlier, run):
+    then, now = json.loads((earlier / "report.json").read_text()), run("report", "--json").json
+    for part in ("rows", "comparisons"):
+        assert len(now[part]) == len(then[part])
+        for old in then[part]:
+            named = {name: value for name, value in old.items() if isinstance(value, str | None)}
+            (new,) = (
+                row
+                for row in now[part]
+                if named.items() <= row.items() and all(row.get(name) == old.get(name) for name in ("folds", "repeats"))
+            )
+            for name, value in old.items():
+                if isinstance(value, dict):
+                    for key, number in value.items():
+                        assert new[name][key] == pytest.approx(number, abs=2e-6), (named, key)
+                elif isinstance(value, float):
+                    assert new[name] == pytest.approx(value, abs=2e-6), (named, name)
+    assert [check["code"] for check in now["checks"]] == [check["code"] for check in then["checks"]]
