@@ -18,7 +18,7 @@ from headroom.heads.scores.metrics import METRICS
 from headroom.pipeline.report.chapter import LEAKY, Chapter, Plate
 from headroom.pipeline.report.details import CURVE_POINTS, Details, Shown
 from headroom.pipeline.report.drawing import COLOURS, INK, MIDDLE, as_svg, drawing, save
-from headroom.pipeline.report.words import JUDGED, NAMES, QUESTION, Row, balancer, capital, digits, setting
+from headroom.pipeline.report.words import JUDGED, NAMES, QUESTION, Row, balancer, capital, digits
 
 Draw = Callable[[Axes, Chapter, Details], str]
 
@@ -28,6 +28,7 @@ MOST_LINES = 36
 MOST_CLASSES = 12
 LONGEST_NAME = 22
 LONGEST_PAIR = 34
+LONGEST_LABEL = 50
 
 
 @dataclass(frozen=True)
@@ -156,11 +157,18 @@ def _class_recall(axes: Axes, chapter: Chapter, details: Details) -> str:
     classes = _class_names(chapter)
     _figure(axes).set_figheight(1.1 + 0.32 * len(classes))
     said = []
-    for shown, colour, marker in _both(details):
+    for shown, style in _both(details):
         cases = shown.confusion.sum(axis=1)
         recalls = [hits / all_ if all_ else None for hits, all_ in zip(shown.confusion.diagonal(), cases, strict=True)]
         places = np.flatnonzero(cases)
-        axes.plot([recalls[at] or 0.0 for at in places], places, marker, color=colour, label=shown.label, markersize=6)
+        axes.plot(
+            [recalls[at] or 0.0 for at in places],
+            places,
+            marker,
+            color=colour,
+            label=_short(shown.label, LONGEST_LABEL),
+            markersize=6,
+        )
         said.append(f"{shown.label}: " + _listed(classes, recalls))
     if not said:
         return ""
@@ -187,7 +195,7 @@ def _confusion(axes: Axes, chapter: Chapter, details: Details, side: str) -> str
     _as_table(axes, classes, classes)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(shown.label, fontsize=9, loc="left")
+    axes.set_title(_short(shown.label, LONGEST_LABEL), fontsize=9, loc="left")
     return f"Confusion matrix of {shown.label}; share found: " + _listed(classes, list(np.diagonal(shares)))
 
 
@@ -223,8 +231,10 @@ def _reliability(axes: Axes, chapter: Chapter, details: Details) -> str:
     """Share of right predictions against their confidence."""
     axes.plot([0, 1], [0, 1], color=MIDDLE, linewidth=0.8, linestyle=":")
     said = []
-    for shown, colour, marker in _both(details):
-        axes.plot(*shown.reliability, marker=marker, markersize=4, color=colour, label=shown.label)
+    for shown, style in _both(details):
+        axes.plot(
+            *shown.reliability, marker=marker, markersize=4, color=colour, label=_short(shown.label, LONGEST_LABEL)
+        )
         said.append(f"{shown.label}: calibration error {digits(shown.metrics['ece'])}")
     if not said:
         return ""
@@ -325,11 +335,15 @@ def _honest(chapter: Chapter, metric: str) -> list[Row]:
     return [item for item in chapter.comparisons if item["metric"] == metric and item["protocol"] != LEAKY]
 
 
-def _both(details: Details) -> list[tuple[Shown, str, str]]:
-    """The best row without and with balancing, each with a colour and a marker; none where one is missing."""
+def _both(details: Details) -> list[tuple[Shown, dict[str, Any]]]:
+    """The best row without and with balancing, each with its style; none where one is missing."""
     if details.plain is None or details.balanced is None:
         return []
-    return [(details.plain, MIDDLE, "o"), (details.balanced, BLUE, "D")]
+    sides = ((details.plain, MIDDLE, "o"), (details.balanced, BLUE, "D"))
+    return [
+        (shown, {"color": colour, "marker": marker, "label": _short(shown.label, LONGEST_LABEL)})
+        for shown, colour, marker in sides
+    ]
 
 
 def _identity(row: Row) -> tuple:
@@ -339,8 +353,8 @@ def _identity(row: Row) -> tuple:
 
 def _pair(chapter: Chapter, item: Row) -> str:
     """Head and balancer, with the model where there are several."""
-    model = f"{setting(item, 'model')} " if "model" in chapter.columns else ""
-    return _short(f"{model}{item['head']}, {item['balance']}", LONGEST_PAIR)
+    model = f" ({item['model']})" if "model" in chapter.columns else ""
+    return _short(f"{item['head']}, {item['balance']}{model}", LONGEST_PAIR)
 
 
 def _class_names(chapter: Chapter) -> list[str]:

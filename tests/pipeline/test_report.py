@@ -16,14 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom.heads.scores.metrics import METRICS
+from headroom.pipeline.checks import facts
 from headroom.pipeline.commands.report import FormName
+from headroom.pipeline.report import figures
 from headroom.pipeline.report.chapter import Report
 from headroom.pipeline.report.drawing import FILES
 from headroom.pipeline.report.figures import FIGURES
-from headroom.pipeline.report.forms import FORMS, as_csv
-from headroom.pipeline.report.forms import escape_latex as escape
-from headroom.pipeline.report.model import compute_details, current, read_cells, read_sources
+from headroom.pipeline.report.forms import FORMS, as_csv, escape_latex, escape_markdown
+from headroom.pipeline.report.model import compute, compute_details, current, read_cells, read_sources
 from headroom.pipeline.report.terminal import as_terminal
+from headroom.pipeline.studies import STUDIES, replicated
 from tests.pipeline.reports import FORMULA, NASTY, SCRIPT, forget_results, report_of, write_failed, write_results
 from tests.running import Done
 
@@ -136,7 +138,7 @@ def test_latex_is_whole_whatever_the_names(nasty: Report) -> None:
 @given(st.text())
 def test_latex_escape_leaves_no_mark_that_latex_obeys(text: str) -> None:
     known = r"\\text[a-z]+\{\}|\\[&%$#_{}]"
-    assert not re.search(r"[\\&%$#_{}~^]", re.sub(known, "", escape(text)))
+    assert not re.search(r"[\\&%$#_{}~^]", re.sub(known, "", escape_latex(text)))
 
 
 def test_csv_and_terminal_bear_any_name(skilled: Report) -> None:
@@ -307,3 +309,94 @@ def test_what_cannot_be_compared_is_said_with_the_reason(tmp_path: Path) -> None
         words = " ".join(html.unescape(record.render(report)).split())
         said = "not compared, for there is no fitted cell with the same settings and balance 'none'" in words
         assert said == (name in ("terminal", "html", "md"))
+
+
+def test_figures_are_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_results(tmp_path)
+    first = report_of(tmp_path).chapters[0].plates
+    monkeypatch.setattr(figures, "draw_plates", lambda *_: pytest.fail("drawn again"))
+    assert report_of(tmp_path).chapters[0].plates == first
+
+
+def test_figures_are_drawn_again_where_anything_changed(tmp_path: Path) -> None:
+    write_results(tmp_path)
+    first = report_of(tmp_path).chapters[0].plates
+    forget_results(tmp_path, "head = 'knn' AND balance = 'smote'")
+    second = report_of(tmp_path).chapters[0].plates
+    assert [plate.title for plate in second] != [plate.title for plate in first] or second != first
+    for kept in (tmp_path / "reports" / "figures").iterdir():
+        kept.write_text(kept.read_text()[:-9])
+    assert report_of(tmp_path).chapters[0].plates == second
+
+
+def test_a_cache_that_cannot_be_written_has_figures(tmp_path: Path) -> None:
+    write_results(tmp_path)
+    (tmp_path / "reports").write_text("in the way")
+    assert len(report_of(tmp_path).chapters[0].plates) > 9
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_only_what_a_form_shows_is_computed(
+    name: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_results(tmp_path)
+    done: set[str] = set()
+    monkeypatch.setattr(facts, "gather", lambda *_: done.add("checks"))
+    monkeypatch.setattr(figures, "draw_plates", lambda *_: done.add("figures") or [])
+    compute(read_sources(tmp_path)[0], FORMS[name].shows)
+    assert done == set(FORMS[name].shows)
+    assert ("figures" in done) == (name == "html")
+
+
+def test_random_weights_are_a_flag_and_said_wherever_the_model_stands(tmp_path: Path) -> None:
+    write_results(tmp_path)
+    sources = [replace(one, random=frozenset(["mobilenet"])) for one in read_sources(tmp_path)[0]]
+    report = compute(sources, ())
+    assert {(row["model"], row["random_weights"]) for row in report.as_dict()["rows"]} == {("mobilenet", True)}
+    assert {item["random_weights"] for item in report.as_dict()["comparisons"]} == {True}
+    for name in set(FORMS) - {"json", "html"}:
+        assert "mobilenet (random weights)" in " ".join(FORMS[name].render(report).split())
+
+
+def test_terminal_holds_any_number_of_settings_in_80_columns(tmp_path: Path) -> None:
+    write_results(tmp_path, heads=("random-forest", "gaussian-nb"), balancers=("none", "borderline-smote"))
+    write_results(tmp_path, model="mobilenet-0.25+mobilenet-0.5", repeats=2, ordinal=True)
+    write_results(tmp_path, protocol="leaky", balancers=("smote",))
+    source = read_sources(tmp_path)[0][0]
+    cells = {
+        key: replace(
+            cell, settings=cell.settings | {"seed": number, "reduce": f"pca:{number}", "tune": bool(number % 2)}
+        )
+        for number, (key, cell) in enumerate(source.cells.items())
+    }
+    lines = as_terminal(compute([replace(source, cells=cells)], ())).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(re.search(r"cv 5x2 pca:(\d+) tuned seed \1 ", line) for line in lines)
+
+
+@given(st.text())
+def test_markdown_and_latex_escape_whatever_a_template_fills_in(text: str) -> None:
+    for form, escaped in (("md", escape_markdown(text)), ("latex", escape_latex(text))):
+        assert escaped in FORMS[form].render(Report([], remarks=[text]))
+
+
+def test_a_study_is_repeated_by_its_own_comparisons(tmp_path: Path) -> None:
+    study = STUDIES["smote-paper"]
+    heads = (study.transfer, *study.classical)
+    for protocol in ("cv", "leaky"):
+        write_results(tmp_path, heads=heads, balancers=("none", "smote"), protocol=protocol)
+    cells, _, scored = read_cells(tmp_path)
+    rows = replicated(study, cells, scored)
+    assert len(rows) == 2 * len(study.gains) + 1
+    accuracy = {cell.key: scored[cell.key].metrics["accuracy"] for cell in cells}
+
+    def mean(protocol: str, balance: str, heads: tuple[str, ...]) -> float:
+        found = [accuracy[c.key] for c in cells if (c.protocol, c.balance) == (protocol, balance) and c.head in heads]
+        return sum(found) / len(found)
+
+    for row, against in ((rows[0], study.classical), (rows[len(study.gains)], (study.transfer,))):
+        assert (row.metric, row.cells) == ("accuracy", len(study.classical))
+        gains = [mean(each, "smote", study.classical) - mean(each, "none", against) for each in ("cv", "leaky")]
+        assert row.measured == pytest.approx(gains[0], abs=1e-3)
+        assert row.leaky == pytest.approx(gains[1], abs=1e-9)
+    assert rows[-1].measured == max(accuracy[c.key] for c in cells if c.head == "voting" and c.protocol == "cv")
