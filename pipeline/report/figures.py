@@ -161,14 +161,7 @@ def _class_recall(axes: Axes, chapter: Chapter, details: Details) -> str:
         cases = shown.confusion.sum(axis=1)
         recalls = [hits / all_ if all_ else None for hits, all_ in zip(shown.confusion.diagonal(), cases, strict=True)]
         places = np.flatnonzero(cases)
-        axes.plot(
-            [recalls[at] or 0.0 for at in places],
-            places,
-            marker,
-            color=colour,
-            label=_short(shown.label, LONGEST_LABEL),
-            markersize=6,
-        )
+        axes.plot([recalls[at] or 0.0 for at in places], places, linestyle="none", markersize=6, **style)
         said.append(f"{shown.label}: " + _listed(classes, recalls))
     if not said:
         return ""
@@ -232,9 +225,7 @@ def _reliability(axes: Axes, chapter: Chapter, details: Details) -> str:
     axes.plot([0, 1], [0, 1], color=MIDDLE, linewidth=0.8, linestyle=":")
     said = []
     for shown, style in _both(details):
-        axes.plot(
-            *shown.reliability, marker=marker, markersize=4, color=colour, label=_short(shown.label, LONGEST_LABEL)
-        )
+        axes.plot(*shown.reliability, markersize=4, **style)
         said.append(f"{shown.label}: calibration error {digits(shown.metrics['ece'])}")
     if not said:
         return ""
