@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from headroom.heads.scores.metrics import METRICS
@@ -19,6 +19,8 @@ from headroom.pipeline.report.chapter import Report
 from headroom.pipeline.report.model import CHECKS_SHOWN, FIGURES_SHOWN
 from headroom.pipeline.report.terminal import as_terminal
 from headroom.pipeline.report.words import NAMES, SIGNIFICANT, setting
+
+Escape = Callable[[str], str]
 
 FORMULA_STARTS = ("=", "+", "-", "@")
 TEX_SPECIAL = {
@@ -32,10 +34,10 @@ TEX_SPECIAL = {
     "`": r"\textasciigrave{}",
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
 }
-TEX_DELIMITERS: dict[str, Any] = {
-    **{"variable_start_string": "<<", "variable_end_string": ">>", "comment_start_string": "<#"},
-    **{"block_start_string": "<%", "block_end_string": "%>", "comment_end_string": "#>"},
-}
+TEX_DELIMITERS = (
+    *(("variable_start_string", "<<"), ("variable_end_string", ">>"), ("comment_start_string", "<#")),
+    *(("block_start_string", "<%"), ("block_end_string", "%>"), ("comment_end_string", "#>")),
+)
 FILTERS: dict[str, Callable[..., Any]] = {
     **{"digits": words.digits, "interval": words.interval, "difference": words.difference, "capital": words.capital},
     **{"measured": words.measured, "outlook": words.outlook, "setting": setting},
@@ -102,8 +104,16 @@ def escape_latex(text: str) -> str:
     return "".join(TEX_SPECIAL.get(letter, letter if letter.isprintable() else "?") for letter in text)
 
 
-def _by_template(report: Report, template: str, escape: Callable[[str], str] | None = None, **delimiters: Any) -> str:
+def _by_template(
+    report: Report, template: str, escape: Escape | None = None, delimiters: tuple[tuple[str, str], ...] = ()
+) -> str:
     """Render a template, in which all that is filled in is escaped: as HTML, or by ``escape``."""
+    found = _template(template, escape, delimiters)
+    return found.render(report=report, version=_version(), today=date.today().isoformat())
+
+
+@cache
+def _template(name: str, escape: Escape | None, delimiters: tuple[tuple[str, str], ...]) -> Template:
     environment = Environment(
         loader=PackageLoader("headroom.pipeline.report"),
         autoescape=True,
@@ -112,14 +122,14 @@ def _by_template(report: Report, template: str, escape: Callable[[str], str] | N
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        **delimiters,
+        **dict[str, Any](delimiters),
     )
     environment.filters |= FILTERS
     environment.globals |= TABLES
-    return environment.get_template(template).render(report=report, version=_version(), today=date.today().isoformat())
+    return environment.get_template(name)
 
 
-def _escaped(escape: Callable[[str], str], value: Any) -> Markup:
+def _escaped(escape: Escape, value: Any) -> Markup:
     """What is not marked as safe, escaped."""
     return value if isinstance(value, Markup) else Markup(escape(str(value)))
 
@@ -144,7 +154,10 @@ _RECORDS = (
     Form("html", partial(_by_template, template="page.html"), (CHECKS_SHOWN, FIGURES_SHOWN), "report.html"),
     Form("md", partial(_by_template, template="report.md", escape=escape_markdown), (CHECKS_SHOWN,)),
     Form("csv", as_csv),
-    Form("latex", partial(_by_template, template="tables.tex", escape=escape_latex, **TEX_DELIMITERS)),
+    Form(
+        "latex",
+        partial(_by_template, template="tables.tex", escape=escape_latex, delimiters=TEX_DELIMITERS),
+    ),
     Form("json", as_json, (CHECKS_SHOWN,)),
 )
 
