@@ -34,6 +34,8 @@ class BalancerRecord:
         Whether the head's decision is moved by thresholds fitted on inner out-of-fold scores.
     views : bool
         Whether embeddings of augmented views are added to the training part.
+    synthetic : bool
+        Whether it makes points between neighbours.
     """
 
     name: str
@@ -46,6 +48,7 @@ class BalancerRecord:
     weighted: bool = False
     threshold: bool = False
     views: bool = False
+    synthetic: bool = False
 
 
 # fmt: off
@@ -61,20 +64,22 @@ _RECORDS = (
                    note="as many images a class as the rarest has"),
     BalancerRecord("random-over", "random over-sampling", "imblearn.over_sampling:RandomOverSampler",
                    note="copies of minority images"),
-    BalancerRecord("smote", "SMOTE", "imblearn.over_sampling:SMOTE", least=6,
+    BalancerRecord("smote", "SMOTE", "imblearn.over_sampling:SMOTE", least=6, synthetic=True,
                    note="synthetic points between minority images and their 5 nearest of the same class"),
-    BalancerRecord("borderline-smote", "Borderline-SMOTE", "imblearn.over_sampling:BorderlineSMOTE", least=6,
+    BalancerRecord("borderline-smote", "Borderline-SMOTE", "imblearn.over_sampling:BorderlineSMOTE",
+                   least=6, synthetic=True,
                    note="SMOTE from minority images near the border only"),
-    BalancerRecord("svm-smote", "SVM-SMOTE", "imblearn.over_sampling:SVMSMOTE", least=6,
+    BalancerRecord("svm-smote", "SVM-SMOTE", "imblearn.over_sampling:SVMSMOTE", least=6, synthetic=True,
                    note="SMOTE from the support vectors of minority classes"),
     BalancerRecord("kmeans-smote", "k-means SMOTE", "imblearn.over_sampling:KMeansSMOTE",
-                   {"cluster_balance_threshold": 0.0}, least=6,
+                   {"cluster_balance_threshold": 0.0}, least=6, synthetic=True,
                    note="SMOTE inside k-means clusters, more where minority images lie sparse"),
-    BalancerRecord("adasyn", "ADASYN", "imblearn.over_sampling:ADASYN", least=6,
+    BalancerRecord("adasyn", "ADASYN", "imblearn.over_sampling:ADASYN", least=6, synthetic=True,
                    note="more synthetic points where a minority image lies among others"),
-    BalancerRecord("smote-tomek", "SMOTE + Tomek links", "imblearn.combine:SMOTETomek", least=6,
+    BalancerRecord("smote-tomek", "SMOTE + Tomek links", "imblearn.combine:SMOTETomek", least=6, synthetic=True,
                    note="SMOTE, then mutual nearest neighbours of different classes are removed"),
-    BalancerRecord("smote-enn", "SMOTE + edited nearest neighbours", "imblearn.combine:SMOTEENN", least=6,
+    BalancerRecord("smote-enn", "SMOTE + edited nearest neighbours", "imblearn.combine:SMOTEENN",
+                   least=6, synthetic=True,
                    note="SMOTE, then points that disagree with their 3 nearest are removed"),
     BalancerRecord("tomek-links", "Tomek links", "imblearn.under_sampling:TomekLinks", seeded=False,
                    note="majority images whose nearest neighbour is of another class, and mutually so, are removed"),

@@ -1,27 +1,73 @@
-"""Whether the cache can be read back as it was written."""
+"""What the cache holds, each file opened once; and whether it can be read back as it was written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from headroom.errors import FeatureError, HeadError
-from headroom.features.store import read_header, read_vectors
+from headroom.features.store import Header, read_about, read_header, read_vectors
 from headroom.heads.results import Results
 
 ROWS = 8192
 
 
+@dataclass(frozen=True)
+class EmbeddingFile:
+    """An embedding file with its settings, and the files of its augmented views."""
+
+    dataset: str
+    model: str
+    fingerprint: str
+    path: Path
+    about: Mapping[str, Any] = field(compare=False, repr=False)
+    views: tuple["EmbeddingFile", ...] = ()
+
+    @cached_property
+    def header(self) -> Header:
+        """All of the file but the vectors, read when first asked for; damage raises a FeatureError."""
+        return read_header(self.path)
+
+
+@dataclass(frozen=True)
+class Cached:
+    """Embedding files by data set and model, the newest of each first, and a line for each unreadable one."""
+
+    files: tuple[EmbeddingFile, ...]
+    unreadable: tuple[str, ...]
+
+    def newest(self, dataset: str) -> dict[str, EmbeddingFile]:
+        """The newest file of every model of a data set."""
+        found: dict[str, EmbeddingFile] = {}
+        for item in self.files:
+            if item.dataset == dataset:
+                found.setdefault(item.model, item)
+        return found
+
+
+def read_cache(cache: Path) -> Cached:
+    """Open every embedding file of a cache once; all who need to know of them take what this returns."""
+    settings, unreadable = {}, []
+    for path in sorted((cache / "embeddings").glob("*/*.h5"), key=lambda path: -path.stat().st_mtime_ns):
+        try:
+            settings[path] = read_about(path)
+        except FeatureError as error:
+            unreadable.append(f"{error.got}: {error.remedy}")
+    views: dict[tuple[str, str], dict[str, EmbeddingFile]] = {}
+    for path, about in settings.items():
+        if about["view"]:
+            views.setdefault((about["dataset"], about["view_of"]), {})[about["view"]] = _file(path, about)
+    found = [
+        _file(path, about, views.get((about["dataset"], about["fingerprint"]), {}))
+        for path, about in settings.items()
+        if not about["view"]
+    ]
+    return Cached(tuple(sorted(found, key=lambda item: (item.dataset, item.model))), tuple(unreadable))
+
+
 def damages(cache: Path) -> Iterator[str]:
-    """Read every embedding file, whose vectors and settings carry checksums, and the results database.
-
-    Parameters
-    ----------
-    cache : Path
-
-    Yields
-    ------
-    str
-        One line for each file that is damaged.
-    """
+    """Read every embedding file and the results database back; yield a line for each that is damaged."""
     for path in sorted((cache / "embeddings").glob("*/*.h5")):
         try:
             rows = len(read_header(path).ids)
@@ -43,3 +89,9 @@ def leftovers(cache: Path) -> list[str]:
     """Say which extractions were interrupted; their finished blocks wait for the next run."""
     folders = sorted((cache / "embeddings").glob("*/*.blocks"))
     return [f"{folder} is of an interrupted extraction; run the same extract again to finish it" for folder in folders]
+
+
+def _file(path: Path, about: Mapping[str, Any], views: Mapping[str, EmbeddingFile] | None = None) -> EmbeddingFile:
+    return EmbeddingFile(
+        about["dataset"], about["model"], about["fingerprint"], path, about, tuple((views or {}).values())
+    )
