@@ -1,8 +1,9 @@
 """What the cache holds, each file opened once; and whether it can be read back as it was written."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -48,40 +49,30 @@ class Cached:
 
 def read_cache(cache: Path) -> Cached:
     """Open every embedding file of a cache once; all who need to know of them take what this returns."""
-    settings, unreadable = {}, []
+    found, unreadable = [], []
     for path in sorted((cache / "embeddings").glob("*/*.h5"), key=lambda path: -path.stat().st_mtime_ns):
         try:
-            settings[path] = read_about(path)
+            about = read_about(path)
         except FeatureError as error:
             unreadable.append(f"{error.got}: {error.remedy}")
-    views: dict[tuple[str, str], dict[str, EmbeddingFile]] = {}
-    for path, about in settings.items():
-        if about["view"]:
-            views.setdefault((about["dataset"], about["view_of"]), {})[about["view"]] = _file(path, about)
-    found = [
-        _file(path, about, views.get((about["dataset"], about["fingerprint"]), {}))
-        for path, about in settings.items()
-        if not about["view"]
+        else:
+            found.append(EmbeddingFile(about["dataset"], about["model"], about["fingerprint"], path, about))
+    views = [(item.dataset, item.about["view_of"], item) for item in found if item.about["view"]]
+    files = [
+        replace(item, views=tuple(view for *of, view in views if of == [item.dataset, item.fingerprint]))
+        for item in found
+        if not item.about["view"]
     ]
-    return Cached(tuple(sorted(found, key=lambda item: (item.dataset, item.model))), tuple(unreadable))
+    return Cached(tuple(sorted(files, key=attrgetter("dataset", "model"))), tuple(unreadable))
 
 
 def damages(cache: Path) -> Iterator[str]:
     """Read every embedding file and the results database back; yield a line for each that is damaged."""
-    for path in sorted((cache / "embeddings").glob("*/*.h5")):
+    files = sorted((cache / "embeddings").glob("*/*.h5"))
+    for verify, path in [(_verify_embeddings, path) for path in files] + [(_verify_results, cache / "results.db")]:
         try:
-            rows = len(read_header(path).ids)
-            for start in range(0, rows, ROWS):
-                read_vectors(path, start, min(start + ROWS, rows))
-        except FeatureError as error:
-            yield f"{error.got}: {error.remedy}"
-    database = cache / "results.db"
-    if database.is_file():
-        try:
-            with Results(database) as results:
-                for fingerprint in {cell.problem for cell in results.cells()}:
-                    results.problem_info(fingerprint)
-        except HeadError as error:
+            verify(path)
+        except (FeatureError, HeadError) as error:
             yield f"{error.got}: {error.remedy}"
 
 
@@ -91,7 +82,14 @@ def leftovers(cache: Path) -> list[str]:
     return [f"{folder} is of an interrupted extraction; run the same extract again to finish it" for folder in folders]
 
 
-def _file(path: Path, about: Mapping[str, Any], views: Mapping[str, EmbeddingFile] | None = None) -> EmbeddingFile:
-    return EmbeddingFile(
-        about["dataset"], about["model"], about["fingerprint"], path, about, tuple((views or {}).values())
-    )
+def _verify_embeddings(path: Path) -> None:
+    rows = len(read_header(path).ids)
+    for start in range(0, rows, ROWS):
+        read_vectors(path, start, min(start + ROWS, rows))
+
+
+def _verify_results(path: Path) -> None:
+    if path.is_file():
+        with Results(path) as results:
+            for fingerprint in {cell.problem for cell in results.cells()}:
+                results.problem_info(fingerprint)

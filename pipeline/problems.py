@@ -80,23 +80,27 @@ def load_problem(
     FeatureError
         A file is damaged, or the files have no image in common.
     """
-    first = files[0].header
-    images = _common(files, model)
-    index = _index(files[0])
-    rows = slice(None) if len(files) == 1 else [index[image] for image in images]
-    labels, hashes = first.labels[rows], first.content_hash.astype(str)[rows]
-    ids, groups, split = (np.array(texts)[rows] for texts in (first.ids, first.groups, first.split))
-    ordinal = bool(first.about["ordinal"])
+    first, *others = [_rows(file) for file in files]
+    images = [image for image in first if all(image in index for index in others)]
+    if not images:
+        raise FeatureError(
+            got=f"the embeddings of {model} have no image in common",
+            remedy="run extract for all of them on the same images",
+        )
+    header, rows = files[0].header, [first[image] for image in images]
+    labels, hashes = header.labels[rows], header.content_hash.astype(str)[rows]
+    ids, groups, split = (np.array(texts)[rows] for texts in (header.ids, header.groups, header.split))
+    ordinal = bool(header.about["ordinal"])
     digest = hashlib.sha256("|".join((dataset, model, *(file.fingerprint for file in files))).encode())
     for column in (labels.astype(np.int64), *(np.char.encode(text, "utf-8") for text in (ids, groups, hashes, split))):
         digest.update(np.ascontiguousarray(column).tobytes())
-    digest.update(repr((first.classes, ordinal)).encode())
+    digest.update(repr((header.classes, ordinal)).encode())
     return Problem(
         dataset=dataset,
         model=model,
         vectors=_joined(files, images) if vectors else np.empty((len(ids), 0), np.float32),
         labels=labels,
-        classes=first.classes,
+        classes=header.classes,
         ids=ids,
         groups=union_groups(groups, hashes),
         split=split,
@@ -113,41 +117,25 @@ def _one(name: str, files: Mapping[str, EmbeddingFile]) -> EmbeddingFile:
     return files[name]
 
 
-def _index(file: EmbeddingFile) -> dict[Image, int]:
+def _rows(file: EmbeddingFile) -> dict[Image, int]:
     """The row of each image in a file."""
     images = zip(file.header.ids, file.header.content_hash.tolist(), strict=True)
     return {image: row for row, image in enumerate(images)}
-
-
-def _common(files: Sequence[EmbeddingFile], model: str) -> list[Image]:
-    """The images that all files have, as the first orders them."""
-    first, *others = [_index(file) for file in files]
-    common = [image for image in first if all(image in index for index in others)]
-    if not common:
-        raise FeatureError(
-            got=f"the embeddings of {model} have no image in common",
-            remedy="run extract for all of them on the same images",
-        )
-    return common
 
 
 def _joined(files: Sequence[EmbeddingFile], images: list[Image]) -> np.ndarray:
     """Vectors of these images, those of several files side by side; float32, shape (n, d)."""
     parts = []
     for file in files:
-        index = _index(file)
-        rows = [index[image] for image in images]
+        index = _rows(file)
         vectors = read_vectors(file.path, 0, len(index))
-        parts.append(vectors if rows == list(range(len(vectors))) else vectors[rows])  # no copy of what may be large
-    return parts[0] if len(parts) == 1 else np.hstack(parts)
+        parts.append(vectors if images == list(index) else vectors[[index[image] for image in images]])
+    return parts[0] if len(parts) == 1 else np.hstack(parts)  # no copy of what may be large
 
 
 def _views(files: Sequence[EmbeddingFile], images: list[Image]) -> np.ndarray | None:
     """The views that every file has of all these images; float32, shape (n, v, d), or None."""
     places = [{view.about["view"]: view for view in file.views} for file in files]
-    joined = []
-    for name in sorted(set.intersection(*map(set, places))):
-        parts = [place[name] for place in places]
-        if all(index.keys() >= set(images) for index in map(_index, parts)):
-            joined.append(_joined(parts, images))
+    common = [[place[name] for place in places] for name in sorted(set.intersection(*map(set, places)))]
+    joined = [_joined(parts, images) for parts in common if all(_rows(part).keys() >= set(images) for part in parts)]
     return np.stack(joined, axis=1) if joined else None

@@ -106,31 +106,21 @@ def gather(
     """Gather the facts of one data set; None where neither an embedding nor a cell of it can be read."""
     cells = tuple(cell for cell in cells if cell.dataset == dataset)
     calibration = {cell.key: _calibration(cell) for cell in cells if cell.status == "fitted"}
-    described: list[Problem] = []
+    states: list[Problem] = []
     models: list[ModelFacts] = []
     for item in cached.newest(dataset).values():
         with suppress(FeatureError):  # a damaged file: what it holds cannot be judged
             problem = load_problem(dataset, item.model, [item], vectors=False)
             models.append(ModelFacts(**_kept(item, item.model, problem.fingerprint, partial(_model_facts, item))))
-            described.append(problem)
-    if not described:
+            states.append(problem)
+    if not states:
         return Evidence(problems[cells[0].problem], cells=cells, calibration=calibration) if cells else None
-    newest = cached.newest(dataset)[described[0].model]
-    changed, files = _look(newest, image_folder(dataset, cached, data_dir))
-    return Evidence(
-        described[0],
-        newest.header,
-        changed,
-        files,
-        models=tuple(models),
-        outdated=tuple(
-            problem.model
-            for problem in described
-            if any(cell.model == problem.model and cell.problem != problem.fingerprint for cell in cells)
-        ),
-        cells=cells,
-        calibration=calibration,
-    )
+    item = cached.newest(dataset)[states[0].model]
+    root = image_folder(dataset, cached, data_dir)
+    changed, files = _look(item, root) if root else ((), None)
+    fitted = {(cell.model, cell.problem) for cell in cells}
+    outdated = {model for state in states for model, of in fitted if model == state.model and of != state.fingerprint}
+    return Evidence(states[0], item.header, changed, files, tuple(models), tuple(sorted(outdated)), cells, calibration)
 
 
 def image_folder(dataset: str, cached: Cached, data_dir: Path) -> Path | None:
@@ -216,28 +206,24 @@ def _calibration(cell: Cell) -> float:
     return float(evaluate(repeats, False, ["ece"])["ece"][0])
 
 
-def _look(item: EmbeddingFile, root: Path | None) -> tuple[tuple[str, ...], FileFacts | None]:
+def _look(item: EmbeddingFile, root: Path) -> tuple[tuple[str, ...], FileFacts | None]:
     """Images whose file is gone, or of another size or time than when it was read; and what the files tell."""
-    if root is None:
-        return (), None
     header = item.header
     stamps = [_stamp(root / name) for name in header.ids]
-    changed = tuple(
-        name for name, then, now in zip(header.ids, header.stamps.tolist(), stamps, strict=True) if then != now
-    )
+    known = header.stamps.tolist()
     state = json.dumps([str(root.resolve()), header.ids, header.labels.tolist(), stamps])
     key = hashlib.sha256(state.encode()).hexdigest()
-    found = _kept(item, "image files", key, partial(_opened, header, root))
-    return changed, FileFacts(**found) if found else None
+    told = _kept(item, "image files", key, partial(_opened, header, root))
+    changed = tuple(name for name, then, now in zip(header.ids, known, stamps, strict=True) if then != now)
+    return changed, FileFacts(**told) if told else None
 
 
 def _stamp(path: Path) -> list[int] | None:
     """Bytes and modification time of a file; None where there is none."""
-    try:
+    with suppress(OSError):
         about = path.stat()
-    except OSError:
-        return None
-    return [about.st_size, about.st_mtime_ns]
+        return [about.st_size, about.st_mtime_ns]
+    return None
 
 
 def _opened(header: Header, root: Path) -> dict[str, Any]:
