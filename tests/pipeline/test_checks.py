@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from headroom.heads.balancing import BALANCERS, BalancerRecord
 from headroom.heads.results import ProblemInfo, Results
 from headroom.pipeline.cache import read_cache
 from headroom.pipeline.checks.checks import CHECKS, DAMAGE, run_checks
@@ -141,6 +142,56 @@ def test_every_check_is_explained(check: Any) -> None:
 def test_classes_too_small_for_folds_are_found_before_fitting() -> None:
     few = Evidence(problem_of(("a", "b"), np.array([0] * 20 + [1] * 3)))
     assert {one["code"] for one in run_checks([few])} == {"M005", "M006"}
+
+
+@pytest.fixture
+def demanding(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Put a balancer of another library into the table."""
+    record = BalancerRecord("ninth", "Ninth", "other.library:Ninth", least=9, synthetic=True)
+    monkeypatch.setitem(BALANCERS, record.name, record)
+    return record.name
+
+
+def found_in(evidence: Evidence, code: str) -> str | None:
+    return CHECKS[code].find(evidence)
+
+
+def with_smallest(evidence: Evidence, count: int) -> Evidence:
+    """Leave so many training images of the last class in one fold."""
+    first, *others = evidence.cells
+    fold = first.folds[0]
+    fewer = replace(fold, counts_before=np.array([*fold.counts_before[:-1], count]))
+    return replace(evidence, cells=(replace(first, folds=(fewer, *first.folds[1:])), *others))
+
+
+def test_balancers_of_other_libraries_do_not_change_what_is_said_of_smote(clean: Evidence, demanding: str) -> None:
+    smote = renamed(clean, "random-over", "smote")
+    assert found_in(smote, "M009") == "k-NN with smote on 768 columns"
+    assert found_in(with_smallest(smote, 7), "M006") is None
+    said = "class c has 5 training images in a fold; SMOTE and its kin need 6"
+    assert found_in(with_smallest(smote, 5), "M006") == said
+
+
+def test_balancers_of_other_libraries_are_judged_by_their_records(clean: Evidence, demanding: str) -> None:
+    ninth = renamed(clean, "random-over", demanding)
+    assert found_in(ninth, "M009") == "k-NN with ninth on 768 columns"
+    assert found_in(with_smallest(ninth, 7), "M006") == "class c has 7 training images in a fold; Ninth needs 9"
+    assert found_in(with_smallest(ninth, 9), "M006") is None
+    both = renamed(ninth, "threshold", "smote")
+    assert found_in(with_smallest(both, 5), "M006") == (
+        "class c has 5 training images in a fold; Ninth needs 9, SMOTE and its kin need 6"
+    )
+
+
+def test_classes_are_not_judged_by_balancers_that_were_not_used(clean: Evidence) -> None:
+    assert found_in(with_smallest(clean, 2), "M006") is None
+    assert found_in(with_smallest(renamed(clean, "random-over", "near-miss"), 2), "M006") == (
+        "class c has 2 training images in a fold; NearMiss-1 needs 3"
+    )
+
+
+def test_results_of_a_balancer_that_is_not_installed_are_borne(clean: Evidence) -> None:
+    assert run_checks([renamed(clean, "random-over", "of-yesterday")]) == []
 
 
 @pytest.fixture
