@@ -106,21 +106,22 @@ def gather(
     """Gather the facts of one data set; None where neither an embedding nor a cell of it can be read."""
     cells = tuple(cell for cell in cells if cell.dataset == dataset)
     calibration = {cell.key: _calibration(cell) for cell in cells if cell.status == "fitted"}
-    states: list[Problem] = []
+    fitted = {(cell.model, cell.problem) for cell in cells}
+    first: tuple[Problem, EmbeddingFile] | None = None
     models: list[ModelFacts] = []
+    outdated: list[str] = []
     for item in cached.newest(dataset).values():
         with suppress(FeatureError):  # a damaged file: what it holds cannot be judged
             problem = load_problem(dataset, item.model, [item], vectors=False)
             models.append(ModelFacts(**_kept(item, item.model, problem.fingerprint, partial(_model_facts, item))))
-            states.append(problem)
-    if not states:
+            outdated += {model for model, of in fitted if model == item.model and of != problem.fingerprint}
+            first = first or (problem, item)
+    if first is None:
         return Evidence(problems[cells[0].problem], cells=cells, calibration=calibration) if cells else None
-    item = cached.newest(dataset)[states[0].model]
+    problem, item = first
     root = image_folder(dataset, cached, data_dir)
     changed, files = _look(item, root) if root else ((), None)
-    fitted = {(cell.model, cell.problem) for cell in cells}
-    outdated = {model for state in states for model, of in fitted if model == state.model and of != state.fingerprint}
-    return Evidence(states[0], item.header, changed, files, tuple(models), tuple(sorted(outdated)), cells, calibration)
+    return Evidence(problem, item.header, changed, files, tuple(models), tuple(outdated), cells, calibration)
 
 
 def image_folder(dataset: str, cached: Cached, data_dir: Path) -> Path | None:
