@@ -1,5 +1,6 @@
 """What may be wrong with a study: numbered checks, one record each, pure functions over `Evidence`."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,10 +100,8 @@ def muted(codes: Iterable[str]) -> list[str]:
 def _conflicting(evidence: Evidence) -> str | None:
     if evidence.header is None:
         return None
-    labels: dict[bytes, set[int]] = {}
-    for content, label in zip(evidence.header.content_hash.tolist(), evidence.problem.labels.tolist(), strict=True):
-        labels.setdefault(content, set()).add(label)
-    conflicts = sum(len(found) > 1 for found in labels.values())
+    pairs = set(zip(evidence.header.content_hash.tolist(), evidence.problem.labels.tolist(), strict=True))
+    conflicts = sum(labels > 1 for labels in Counter(content for content, _ in pairs).values())
     return f"{_number(conflicts, 'group')} of identical images with different labels" if conflicts else None
 
 
