@@ -50,17 +50,18 @@ def fit(
     from headroom.heads.classifiers import HEADS
     from headroom.heads.grid import plan_cells, run_cells
     from headroom.heads.results import Results
+    from headroom.pipeline.cache import read_cache
     from headroom.pipeline.names import pick
-    from headroom.pipeline.problems import load_problem, plan_problems, stored_embeddings
+    from headroom.pipeline.problems import load_problem, plan_problems
 
     began = time.perf_counter()
     heads = pick("head", head, HEADS)
     asked = [*(balance or ()), *(["smote"] if smote else ())]
     balancers = list(dict.fromkeys([BASELINE, *pick("balancer", asked, BALANCERS)]))
-    stored, unreadable = stored_embeddings(cache)
-    for line in unreadable:
+    cached = read_cache(cache)
+    for line in cached.unreadable:
         say(f"note: {line}")
-    planned = plan_problems(stored, dataset or (), model or ())
+    planned = plan_problems(cached, dataset or (), model or ())
     settings = GridSettings(folds, repeats, protocol, seed, reduce, tune)
     augmented = any(BALANCERS[name].views for name in balancers)
     outcomes: list[dict[str, Any]] = []

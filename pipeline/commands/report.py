@@ -29,20 +29,20 @@ def report(
 ) -> None:
     """Show which combination is best, with intervals, and every balancer against none on the same folds."""
     from headroom.features.safewrite import replacing
-    from headroom.pipeline.checks.checks import muted, run_checks
-    from headroom.pipeline.checks.facts import gather
-    from headroom.pipeline.problems import stored_embeddings
+    from headroom.pipeline.cache import read_cache
+    from headroom.pipeline.checks.checks import findings, muted
     from headroom.pipeline.report.forms import FORMATS
     from headroom.pipeline.report.model import Report, collect, remarks
 
     ignored = muted(ignore or ())
     form = FORMATS["json" if json else format]
-    parts = collect(cache, dataset or (), model or ())
-    stored, unreadable = stored_embeddings(cache)
-    for line in unreadable:
+    cached = read_cache(cache)
+    parts = collect(cache, dataset or (), model or (), cached)
+    for line in cached.unreadable:
         say(f"note: {line}")
-    gathered = (gather(part.dataset, stored, part.all_cells, part.problems, data_dir) for part in parts)
-    found = run_checks([one for one in gathered if one is not None], ignored)
+    cells = [cell for part in parts for cell in part.all_cells]
+    problems = {name: problem for part in parts for name, problem in part.problems.items()}
+    found = findings(cached, cells, problems, [part.dataset for part in parts], data_dir, ignored)
     text = form.render(Report(parts, found, remarks(parts)))
     if figures is not None:
         from headroom.pipeline.report.gallery import save_figures

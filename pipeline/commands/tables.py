@@ -14,9 +14,9 @@ def models(cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
     """List the backbones, and on which data sets each is extracted."""
     from headroom.features.backbones import BACKBONES
     from headroom.features.weights import keras_models_folder
-    from headroom.pipeline.problems import stored_embeddings
+    from headroom.pipeline.cache import read_cache
 
-    stored, _ = stored_embeddings(cache)
+    stored = read_cache(cache).files
     rows: list[dict[str, Any]] = [
         {
             "model": record.name,
@@ -43,9 +43,9 @@ def models(cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
 def datasets(data_dir: DataDir = DEFAULT_DATA, cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
     """List the data sets known by name, where they are, and how to get them."""
     from headroom.features.datasets import DATASETS
-    from headroom.pipeline.problems import stored_embeddings
+    from headroom.pipeline.cache import read_cache
 
-    stored, _ = stored_embeddings(cache)
+    stored = read_cache(cache).files
     rows: list[dict[str, Any]] = [
         {
             "dataset": record.name,

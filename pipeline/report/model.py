@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from headroom.errors import UsageError
-from headroom.features.store import read_about
 from headroom.heads.cell import Cell
 from headroom.heads.results import ProblemInfo, Results
 from headroom.heads.scores.comparing import BASELINE, comparisons, plan_comparisons
 from headroom.heads.scores.leaderboard import leaderboard
 from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.paired import holm
+from headroom.pipeline.cache import Cached, EmbeddingFile, read_cache
 from headroom.pipeline.checks.checks import as_promised
 from headroom.pipeline.names import pick
-from headroom.pipeline.problems import FUSION, Stored, stored_embeddings
+from headroom.pipeline.problems import FUSION
 
 GRID = ("protocol", "folds", "repeats", "seed", "reduce", "tune")
 RANDOM = " (random weights)"
@@ -122,7 +122,9 @@ class Report:
         }
 
 
-def collect(cache: Path, datasets: Iterable[str] = (), models: Iterable[str] = ()) -> list[Part]:
+def collect(
+    cache: Path, datasets: Iterable[str] = (), models: Iterable[str] = (), cached: Cached | None = None
+) -> list[Part]:
     """Compute everything that a report shows from the results database; nothing is fitted.
 
     Parameters
@@ -130,6 +132,8 @@ def collect(cache: Path, datasets: Iterable[str] = (), models: Iterable[str] = (
     cache : Path
     datasets, models : iterable of str
         Names or wildcards; none: all.
+    cached : Cached, optional
+        What `read_cache` returned, where it was read already.
 
     Returns
     -------
@@ -142,7 +146,7 @@ def collect(cache: Path, datasets: Iterable[str] = (), models: Iterable[str] = (
         The database holds no cell, or a name fits none.
     """
     cells, problems = read_cells(cache)
-    stored, _ = stored_embeddings(cache)
+    stored = (cached or read_cache(cache)).files
     cells = _marked(_chosen(cells, datasets, models), stored)
     compared = _compared(cells, problems)
     return [
@@ -244,10 +248,9 @@ def _best_first(item: Row) -> tuple:
     return item["metric"] != JUDGED, list(METRICS).index(item["metric"]), -item["difference"]
 
 
-def _marked(cells: list[Cell], stored: list[Stored]) -> list[Cell]:
+def _marked(cells: list[Cell], stored: Iterable[EmbeddingFile]) -> list[Cell]:
     """Say in the model's name, and so in every table, where its weights are random."""
-    files = {item.path: read_about(item.path) for item in stored}
-    random = {(item.dataset, item.model) for item in stored if files[item.path]["weights"] == "random"}
+    random = {(item.dataset, item.model) for item in stored if item.about["weights"] == "random"}
     return [
         replace(cell, model=cell.model + RANDOM)
         if any((cell.dataset, name) in random for name in model_names(cell.model))
@@ -272,12 +275,12 @@ def model_names(model: str) -> list[str]:
     return [name.partition("@")[0] for name in model.removesuffix(RANDOM).split(FUSION)]
 
 
-def _embeddings(stored: list[Stored], cells: list[Cell]) -> dict[str, dict[str, Any]]:
+def _embeddings(stored: Iterable[EmbeddingFile], cells: list[Cell]) -> dict[str, dict[str, Any]]:
     """Settings of the newest embedding file of every model that the cells use, those joined by ``+`` too."""
     dataset = cells[0].dataset
     wanted = {name for cell in cells for name in model_names(cell.model)}
-    newest = {item.model: item.path for item in reversed(stored) if item.dataset == dataset and item.model in wanted}
-    return {model: read_about(path) | {"path": path} for model, path in sorted(newest.items())}
+    newest = {item.model: item for item in reversed(list(stored)) if item.dataset == dataset and item.model in wanted}
+    return {model: {**item.about, "path": item.path} for model, item in sorted(newest.items())}
 
 
 def _chosen(cells: list[Cell], datasets: Iterable[str], models: Iterable[str]) -> list[Cell]:

@@ -222,14 +222,14 @@ class TestDamagedCache:
     def test_vectors_that_are_no_numbers_are_refused(self, embedded, fit, monkeypatch):
         from headroom.pipeline import problems
 
-        honest = problems.read_embeddings
+        honest = problems.read_vectors
 
-        def spoilt(path):
-            embeddings = honest(path)
-            embeddings.vectors[0, 0] = np.nan
-            return embeddings
+        def spoilt(*asked):
+            vectors = honest(*asked)
+            vectors[0, 0] = np.nan
+            return vectors
 
-        monkeypatch.setattr(problems, "read_embeddings", spoilt)
+        monkeypatch.setattr(problems, "read_vectors", spoilt)
         done = fit()
         assert done.code == 1
         assert "no numbers" in done.error[0]
