@@ -8,25 +8,12 @@ from headroom.errors import UsageError
 
 
 def pick(kind: str, asked: Iterable[str], table: Iterable[str]) -> list[str]:
-    """Return the rows that names and wildcards stand for, in the order asked.
-
-    Parameters
-    ----------
-    kind : str
-        What the table holds, for the error.
-    asked : iterable of str
-        Names, wildcards such as ``"densenet*"``, or ``"all"``.
-    table : iterable of str
-
-    Returns
-    -------
-    list of str
-        Each row once.
+    """The rows that names, wildcards such as ``"densenet*"`` and ``"all"`` stand for, each once, in the order asked.
 
     Raises
     ------
     UsageError
-        A name fits no row; the nearest right ones are named.
+        A name fits no row; ``kind`` says what the table holds.
 
     Examples
     --------
@@ -44,7 +31,7 @@ def pick(kind: str, asked: Iterable[str], table: Iterable[str]) -> list[str]:
 
 
 def unknown(kind: str, name: str, rows: list[str]) -> UsageError:
-    """Return the error for a name that fits no row, with the nearest right ones.
+    """The error for a name that fits no row, with the nearest right ones.
 
     Examples
     --------
@@ -54,4 +41,4 @@ def unknown(kind: str, name: str, rows: list[str]) -> UsageError:
     near = difflib.get_close_matches(name.lower(), rows, n=3, cutoff=0.5)
     choices = ", ".join(rows[:20]) + (", ..." if len(rows) > 20 else "")
     remedy = f"did you mean {' or '.join(near)}?" if near else f"choose from: {choices or '(none yet)'}"
-    return UsageError(f"unknown {kind} '{name}'", remedy)
+    return UsageError(got=f"unknown {kind} '{name}'", remedy=remedy)

@@ -13,7 +13,7 @@ from headroom.pipeline.commands.fit import fit
 from headroom.pipeline.commands.replicate import replicate
 from headroom.pipeline.commands.report import report
 from headroom.pipeline.commands.tables import datasets, models
-from headroom.pipeline.console import INTERRUPTED, WRONG_USE, say
+from headroom.pipeline.console import INTERRUPTED, WRONG_USE, misuse, say
 
 app = typer.Typer(
     name="headroom",
@@ -29,12 +29,9 @@ for _command in (extract, fit, report, check, datasets, models, replicate, demo)
 def _show_version(asked: bool) -> None:
     """Show the version and leave."""
     if asked:
-        from importlib.metadata import PackageNotFoundError, version
+        import headroom
 
-        try:
-            typer.echo(version("headroom"))
-        except PackageNotFoundError:
-            typer.echo("a checkout that is not installed")
+        typer.echo(headroom.__version__)
         raise typer.Exit
 
 
@@ -66,13 +63,12 @@ def _run(program: typer.Typer, name: str) -> None:
     except typer.Abort:
         sys.exit(INTERRUPTED)
     except Exception as error:
-        if not hasattr(error, "format_message"):  # what Typer raises for wrong options
+        message = misuse(error)
+        if message is None:
             raise
-        message = " ".join(error.format_message().split()).rstrip(".:")
         if message:  # none where the help was shown instead
             context = getattr(error, "ctx", None)
-            say(f"error: {message}")
-            say(f"   do: see '{context.command_path if context else name} --help'")
+            say(f"error: {message}\n   do: see '{context.command_path if context else name} --help'")
         sys.exit(WRONG_USE)
 
 
