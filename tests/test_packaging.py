@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from docs import make_minimum
+from headroom.features.synthetic import write_fundus
 from tests.pictures import folder_set
 from tests.running import ROOT, brought
 
@@ -95,6 +96,7 @@ def test_commands_run_beside_a_users_own_names(installed, crowded):
     run("fit", "--head", "gaussian-nb", "--head", "dense", "--smote", "--folds", "2", "--jobs", "2")
     run("report", "--format", "html")
     assert (crowded / "cache" / "reports" / "report.html").is_file()
+    write_fundus(crowded / "data" / "synthetic-fundus", counts=(12,) * 5)  # the whole set would take minutes
     run("headroom", "demo", "--cache", "demo")
     assert (crowded / "demo" / "reports" / "report.html").is_file()
 
@@ -104,7 +106,7 @@ def test_a_script_needs_no_main_guard(installed, tmp_path):
     """Neither workers nor exports run a user's script a second time."""
     folder_set(tmp_path / "scans", {"a": 8, "b": 8})
     (tmp_path / "script.py").write_text(SCRIPT)
-    command = [sys.executable, "-P", "script.py", str(installed)]
+    command = [sys.executable, "script.py", str(installed)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [str(installed / "headroom" / "__init__.py")]

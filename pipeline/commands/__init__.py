@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -44,11 +45,6 @@ def _headroom(
     pass
 
 
-def main() -> None:
-    """Run ``headroom``."""
-    _run(app, "headroom")
-
-
 def _alone(function: Callable, name: str) -> None:
     """Run one command as a program of its own."""
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -72,16 +68,7 @@ def _run(program: typer.Typer, name: str) -> None:
         sys.exit(WRONG_USE)
 
 
-def main_extract() -> None:
-    """Run ``extract``."""
-    _alone(extract, "extract")
-
-
-def main_fit() -> None:
-    """Run ``fit``."""
-    _alone(fit, "fit")
-
-
-def main_report() -> None:
-    """Run ``report``."""
-    _alone(report, "report")
+main = partial(_run, app, "headroom")
+main_extract = partial(_alone, extract, "extract")
+main_fit = partial(_alone, fit, "fit")
+main_report = partial(_alone, report, "report")
