@@ -1,7 +1,7 @@
 """``headroom report``: which combination wins, by how much, and whether that is noise."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -9,6 +9,23 @@ from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cach
 from headroom.pipeline.console import command, say
 
 Form = Literal["terminal", "html", "md", "csv", "latex", "json"]
+
+
+def collect_report(
+    dataset: list[str] | None, model: list[str] | None, ignore: list[str] | None, data_dir: Path, cache: Path
+) -> dict[str, Any]:
+    """What ``report --json`` promises."""
+    from headroom.pipeline.checks.checks import muted, run_checks
+    from headroom.pipeline.checks.facts import gather
+    from headroom.pipeline.problems import stored_embeddings
+    from headroom.pipeline.report.model import Report, collect, remarks
+
+    ignored = muted(ignore or ())
+    parts = collect(cache, dataset or (), model or ())
+    stored, _ = stored_embeddings(cache)
+    gathered = (gather(part.dataset, stored, part.all_cells, part.problems, data_dir) for part in parts)
+    found = run_checks([one for one in gathered if one is not None], ignored)
+    return Report(parts, found, remarks(parts)).as_dict()
 
 
 @command
