@@ -5,9 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.sparse import coo_array, triu
 from scipy.sparse.csgraph import connected_components
-from sklearn import config_context
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from sklearn.neighbors import NearestNeighbors
 
 from headroom.errors import HeadError
 from headroom.heads.cell import GridSettings
@@ -147,6 +144,8 @@ def _draw(
 ) -> list[Fold]:
     """The first of a bounded number of seeded draws that has every class on both sides of every fold."""
     by_group = protocol == "cv"
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     splitter = StratifiedGroupKFold if by_group else StratifiedKFold
     for draw in np.random.SeedSequence([seed, repeat]).generate_state(DRAWS):
         parts = splitter(folds, shuffle=True, random_state=int(draw)).split(labels, labels, units if by_group else None)
@@ -228,6 +227,9 @@ def near_duplicates(vectors: np.ndarray, threshold: float = 0.99) -> np.ndarray:
     """
     if not len(vectors):
         return np.empty((0, 2), np.int64)
+    from sklearn import config_context
+    from sklearn.neighbors import NearestNeighbors
+
     search = NearestNeighbors(radius=1 - threshold, metric="cosine", algorithm="brute").fit(vectors)
     with config_context(working_memory=MEBIBYTES):
         near = triu(search.radius_neighbors_graph(vectors), k=1, format="csr")

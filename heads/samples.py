@@ -3,10 +3,12 @@
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from sklearn.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -45,7 +47,7 @@ class Samples:
         """The images of these row numbers."""
         return replace(self, **{name: column[rows] for name, column in self._columns().items()})
 
-    def transform(self, chain: Pipeline) -> Self:
+    def transform(self, chain: "Pipeline") -> Self:
         """The same images with vectors and views scaled and reduced by a fitted chain."""
         views = self.views
         if views is not None:

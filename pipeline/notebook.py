@@ -92,10 +92,11 @@ def report(**given: Any) -> Answer:
 @with_remedy()
 def load_embeddings(dataset: str, model: str, cache: str | os.PathLike | None) -> EmbeddedSet:
     """The one problem that a data set and a model name."""
-    from headroom.pipeline.problems import load_problem, plan_problems, stored_embeddings
+    from headroom.pipeline.cache import read_cache
+    from headroom.pipeline.problems import load_problem, plan_problems
 
-    stored, _ = stored_embeddings(Path(cache or os.environ.get("HEADROOM_CACHE") or DEFAULT_CACHE))
-    planned = plan_problems(stored, [dataset], [model])
+    cached = read_cache(Path(cache or os.environ.get("HEADROOM_CACHE") or DEFAULT_CACHE))
+    planned = plan_problems(cached, [dataset], [model])
     if len(planned) > 1:
         names = ", ".join(f"{name} {embedding}" for name, embedding, _ in planned)
         raise UsageError(got=f"{dataset} {model} stands for {names}", remedy="name one of them")

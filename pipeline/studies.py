@@ -1,14 +1,18 @@
 """Published studies: what was compared, what was claimed, and what the same comparison gives here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from headroom.errors import HeadError
 from headroom.heads.cell import Cell
-from headroom.heads.scores.contrast import contrast
+from headroom.heads.scores.comparing import contrast, plan_comparisons
 from headroom.heads.scores.leaderboard import leaderboard
-from headroom.heads.scores.pooled import ProblemInfo
+from headroom.heads.scores.scored import Scored
+
+Scores = Mapping[str, Scored]
 
 
 @dataclass(frozen=True)
@@ -56,111 +60,129 @@ STUDIES = {
 }
 
 
-def measured(study: Study, cells: list[Cell], problems: Mapping[str, ProblemInfo]) -> list[dict[str, Any]]:
-    """Set the claims of a study beside what its comparisons give here.
+@dataclass(frozen=True)
+class Claim:
+    """One number of a study beside the same number here.
 
-    Parameters
+    Attributes
     ----------
     study : Study
-    cells : list of Cell
-        Those of other studies are passed over.
-    problems : mapping of str to ProblemInfo
-
-    Returns
-    -------
-    list of dict
-        ``dataset``, ``comparison``, ``metric``, ``claimed``, ``measured``, ``low``, ``high``, ``p`` and ``leaky``: the
-        same difference where resampling comes before the split, which nobody should report.
+    dataset, comparison, metric : str
+        ``comparison`` says in words what is set against what.
+    claimed, measured : float
+    low, high, p : float or None
+        Interval and test of what is measured.
+    cells : int
+        How many were averaged.
+    leaky : float or None
+        The same where resampling comes before the split, which nobody should report.
     """
+
+    study: Study
+    dataset: str
+    comparison: str
+    metric: str
+    claimed: float
+    measured: float
+    low: float | None
+    high: float | None
+    p: float | None
+    cells: int
+    leaky: float | None = None
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the claim lies inside the interval measured; None without one."""
+        return None if self.low is None or self.high is None else self.low <= self.claimed <= self.high
+
+
+def gains(
+    study: Study,
+    comparison: str,
+    group: Sequence[Cell],
+    against: Sequence[Cell],
+    scored: Scores,
+    leaky: tuple[Sequence[Cell], Sequence[Cell]] = ((), ()),
+) -> list[Claim]:
+    """Every claimed gain beside the mean of one group of cells less that of another; empty where they share no folds.
+
+    ``leaky`` holds the same two groups of the leaky protocol.
+    """
+    try:
+        results = contrast(group, against, scored, list(study.gains))
+    except HeadError:
+        return []
+    careless = [leaderboard(cells, scored) for cells in leaky]
+    return [
+        Claim(
+            study,
+            group[0].dataset,
+            comparison,
+            metric,
+            claimed,
+            result.difference,
+            low=result.low,
+            high=result.high,
+            p=result.p,
+            cells=len(group),
+            leaky=_mean(careless[0], metric) - _mean(careless[1], metric) if all(careless) else None,
+        )
+        for metric, claimed in study.gains.items()
+        if (result := results[metric]).difference is not None
+    ]
+
+
+def claims(cells: Sequence[Cell], scored: Scores) -> list[Claim]:
+    """Every published gain of a balancer beside that over no balancing here, averaged over heads and models.
+
+    ``cells`` are of one data set and one setting; pairs of the same head and model are compared.
+    """
+    pairs = plan_comparisons(cells, scored).pairs
+    return [
+        claim
+        for study in STUDIES.values()
+        for one in [[pair for pair in pairs if pair[0].balance == study.balance]]
+        for claim in gains(study, study.balance, [cell for cell, _ in one], [base for _, base in one], scored)
+    ]
+
+
+def replicated(study: Study, cells: Sequence[Cell], scored: Scores) -> list[Claim]:
+    """Everything that a study claims, by its own comparisons; cells of other studies are passed over."""
     rows = []
     for dataset in study.datasets:
         here = [cell for cell in cells if cell.dataset == dataset and cell.status == "fitted"]
-        honest, leaky = ([cell for cell in here if cell.protocol == protocol] for protocol in ("cv", "leaky"))
-        for words, balance, head in (
-            (f"{study.balance} against none, same heads", "none", study.classical),
-            (
-                f"classical heads with {study.balance} against the {study.transfer} head without",
-                "none",
-                (study.transfer,),
-            ),
+        sides = [[cell for cell in here if cell.protocol == protocol] for protocol in ("cv", "leaky")]
+        groups = [_pick(cells, study.balance, study.classical) for cells in sides]
+        for words, heads in (
+            (f"{study.balance} against none, same heads", study.classical),
+            (f"classical heads with {study.balance} against the {study.transfer} head without", (study.transfer,)),
         ):
-            rows += _contrasted(study, dataset, words, (balance, head), honest, leaky, problems)
-        rows += _best(study, dataset, honest, leaky, problems)
+            honest, leaky = (_pick(cells, "none", heads) for cells in sides)
+            rows += gains(study, words, groups[0], honest, scored, (groups[1], leaky))
+        rows += _best(study, dataset, sides, scored)
     return rows
 
 
-def _contrasted(
-    study: Study,
-    dataset: str,
-    words: str,
-    baseline: tuple[str, tuple[str, ...]],
-    honest: list[Cell],
-    leaky: list[Cell],
-    problems: Mapping[str, ProblemInfo],
-) -> list[dict[str, Any]]:
-    """Return a row for each claimed gain."""
-    group = _pick(honest, study.balance, study.classical)
-    against = _pick(honest, *baseline)
-    try:
-        results = contrast(group, against, problems, list(study.gains))
-    except HeadError:
-        return []
-    careless = [_means(_pick(leaky, *part), problems) for part in ((study.balance, study.classical), baseline)]
-    return [
-        {
-            "dataset": dataset,
-            "comparison": words,
-            "metric": metric,
-            "claimed": claimed,
-            "measured": results[metric].difference,
-            "low": results[metric].low,
-            "high": results[metric].high,
-            "p": results[metric].p,
-            "leaky": careless[0][metric] - careless[1][metric] if all(careless) else None,
-        }
-        for metric, claimed in study.gains.items()
-    ]
-
-
-def _best(
-    study: Study, dataset: str, honest: list[Cell], leaky: list[Cell], problems: Mapping[str, ProblemInfo]
-) -> list[dict[str, Any]]:
-    """Return a row for the best system that the study claims."""
+def _best(study: Study, dataset: str, sides: Sequence[Sequence[Cell]], scored: Scores) -> list[Claim]:
+    """The best system that the study claims."""
     of, head, claimed = study.best
-    found = [max(_rows(cells, head, problems), key=_accuracy, default=None) for cells in (honest, leaky)]
-    if dataset != of or found[0] is None:
+    boards = ([cell for cell in cells if cell.head == head] for cells in sides)
+    best, careless = (max(leaderboard(cells, scored), key=_accuracy, default=None) for cells in boards)
+    if dataset != of or best is None:
         return []
-    low, high = found[0]["intervals"]["accuracy"]
-    return [
-        {
-            "dataset": dataset,
-            "comparison": f"best {head}: {found[0]['model']}, {found[0]['balance']}",
-            "metric": "accuracy",
-            "claimed": claimed,
-            "measured": _accuracy(found[0]),
-            "low": low,
-            "high": high,
-            "p": None,
-            "leaky": None if found[1] is None else _accuracy(found[1]),
-        }
-    ]
+    words = f"best {head}: {best['model']}, {best['balance']}"
+    wrong = None if careless is None else _accuracy(careless)
+    low, high = best["intervals"]["accuracy"]
+    return [Claim(study, dataset, words, "accuracy", claimed, _accuracy(best), low, high, None, 1, wrong)]
 
 
 def _pick(cells: list[Cell], balance: str, heads: tuple[str, ...]) -> list[Cell]:
-    """Return the cells with one balancer and any of these heads."""
+    """The cells with one balancer and any of these heads."""
     return [cell for cell in cells if cell.balance == balance and cell.head in heads]
 
 
-def _means(cells: list[Cell], problems: Mapping[str, ProblemInfo]) -> dict[str, float]:
-    """Return each metric's mean over cells; empty without any."""
-    rows = leaderboard(cells, problems)
-    names = rows[0]["metrics"] if rows else {}
-    return {name: sum(row["metrics"][name] or 0.0 for row in rows) / len(rows) for name in names}
-
-
-def _rows(cells: list[Cell], head: str, problems: Mapping[str, ProblemInfo]) -> list[dict[str, Any]]:
-    """Return the leaderboard of one head."""
-    return leaderboard([cell for cell in cells if cell.head == head], problems)
+def _mean(rows: list[dict[str, Any]], metric: str) -> float:
+    return float(np.mean([row["metrics"][metric] or 0.0 for row in rows]))
 
 
 def _accuracy(row: dict[str, Any]) -> float:

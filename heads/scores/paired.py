@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtr, stdtrit
 
 from headroom.heads.scores.bootstrap import CONFIDENCE, percentile_interval
 
@@ -79,11 +79,11 @@ def corrected_t(differences: np.ndarray, test_train_ratio: float, rope: float = 
         same = PairedResult(0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0)
         return same if abs(mean) < 1e-12 else PairedResult(mean)
     scale = float(np.sqrt((1 / len(values) + test_train_ratio) * values.var(ddof=1)))
-    posterior = student_t(len(values) - 1, mean, scale)
-    low, high = posterior.interval(CONFIDENCE)
-    p_below, p_above = float(posterior.cdf(-rope)), float(posterior.sf(rope))
-    p = 2 * float(posterior.sf(0.0) if mean < 0 else posterior.cdf(0.0))
-    return PairedResult(mean, float(low), float(high), p, p_above, max(0.0, 1 - p_above - p_below), p_below)
+    freedom = len(values) - 1  # of a t distribution around the mean; its functions, for scipy.stats loads for a second
+    low, high = (mean + scale * float(stdtrit(freedom, (1 + side * CONFIDENCE) / 2)) for side in (-1, 1))
+    p_below, p_above = (float(stdtr(freedom, (-rope - side * mean) / scale)) for side in (1, -1))
+    p = 2 * float(stdtr(freedom, -abs(mean) / scale))
+    return PairedResult(mean, low, high, p, p_above, max(0.0, 1 - p_above - p_below), p_below)
 
 
 def paired_bootstrap(observed: float, replicates: np.ndarray, rope: float = ROPE) -> PairedResult:

@@ -1,13 +1,17 @@
 """``headroom replicate``: a published study, claimed against measured here."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Folds, Json, Repeats, Seed
 from headroom.pipeline.console import COULD_NOT, command, say, stop, write_json
 
+if TYPE_CHECKING:
+    from headroom.pipeline.studies import Claim
+
 PROTOCOLS = ("cv", "leaky")
+PROMISED = ("dataset", "comparison", "metric", "claimed", "measured", "low", "high", "p", "leaky")
 
 
 @command
@@ -30,10 +34,11 @@ def replicate(
     from dataclasses import replace
 
     from headroom.heads.results import Results
+    from headroom.heads.scores.scored import scored_cells
     from headroom.pipeline.commands.steps import repeat, run_step
     from headroom.pipeline.names import pick
     from headroom.pipeline.report.model import current
-    from headroom.pipeline.studies import STUDIES, measured
+    from headroom.pipeline.studies import STUDIES, replicated
 
     asked = STUDIES[pick("study", [study], STUDIES)[0]]
     asked = replace(asked, models=tuple(model or asked.models), datasets=tuple(dataset or asked.datasets))
@@ -60,10 +65,17 @@ def replicate(
             for cell in current(results.cells())
             if (cell.dataset, cell.model) in extracted and all(cell.settings[key] == wanted[key] for key in wanted)
         ]
-        problems = {cell.problem: results.problem_info(cell.problem) for cell in cells}
-    rows = measured(asked, cells, problems)
+        problems = {cell.problem: results.problem(cell.problem) for cell in cells}
+        scored = scored_cells(results, cells, problems)
+    rows = replicated(asked, cells, scored)
     if json:
-        write_json({"study": asked.name, "models": list(asked.models), "rows": rows})
+        write_json(
+            {
+                "study": asked.name,
+                "models": list(asked.models),
+                "rows": [{name: getattr(row, name) for name in PROMISED} for row in rows],
+            }
+        )
         return
     typer.echo(f"\n{asked.title}: claimed and measured here")
     for row in rows:
@@ -71,10 +83,10 @@ def replicate(
     typer.echo("'leaky' is what resampling before the split would have claimed: DO NOT REPORT it")
 
 
-def _line(row: dict) -> str:
+def _line(row: "Claim") -> str:
     """Say one row in two lines of at most 80 columns."""
-    sign = "" if row["p"] is None else "+"  # the best system is a value, all others are differences
-    leaky = "-" if row["leaky"] is None else f"{row['leaky']:{sign}.4f}"
-    interval = "" if row["low"] is None else f" [{row['low']:{sign}.4f}, {row['high']:{sign}.4f}]"
-    numbers = f"claimed {row['claimed']:{sign}.4f}, measured {row['measured']:{sign}.4f}{interval}, leaky {leaky}"
-    return f"{row['dataset']}: {row['comparison']}\n  {row['metric']}: {numbers}"
+    sign = "" if row.p is None else "+"  # the best system is a value, all others are differences
+    leaky = "-" if row.leaky is None else f"{row.leaky:{sign}.4f}"
+    interval = "" if row.low is None else f" [{row.low:{sign}.4f}, {row.high:{sign}.4f}]"
+    numbers = f"claimed {row.claimed:{sign}.4f}, measured {row.measured:{sign}.4f}{interval}, leaky {leaky}"
+    return f"{row.dataset}: {row.comparison}\n  {row.metric}: {numbers}"

@@ -8,29 +8,24 @@ import typer
 from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Ignore, Json
 from headroom.pipeline.console import command, say
 
-Form = Literal["terminal", "html", "md", "csv", "latex", "json"]
+FormName = Literal["terminal", "html", "md", "csv", "latex", "json"]
 
 
 def collect_report(
     dataset: list[str] | None, model: list[str] | None, ignore: list[str] | None, data_dir: Path, cache: Path
 ) -> dict[str, Any]:
     """What ``report --json`` promises."""
-    from headroom.pipeline.checks.checks import muted, run_checks
-    from headroom.pipeline.checks.facts import gather
-    from headroom.pipeline.problems import stored_embeddings
-    from headroom.pipeline.report.model import Report, collect, remarks
+    from headroom.pipeline.checks.checks import muted
+    from headroom.pipeline.report.model import CHECKS_SHOWN, compute, read_sources
 
     ignored = muted(ignore or ())
-    parts = collect(cache, dataset or (), model or ())
-    stored, _ = stored_embeddings(cache)
-    gathered = (gather(part.dataset, stored, part.all_cells, part.problems, data_dir) for part in parts)
-    found = run_checks([one for one in gathered if one is not None], ignored)
-    return Report(parts, found, remarks(parts)).as_dict()
+    sources, _ = read_sources(cache, dataset or (), model or ())
+    return compute(sources, [CHECKS_SHOWN], data_dir, ignored).as_dict()
 
 
 @command
 def report(
-    format: Annotated[Form, typer.Option(help="Form of the report.")] = "terminal",
+    format: Annotated[FormName, typer.Option(help="Form of the report.")] = "terminal",
     output: Annotated[
         Path | None, typer.Option(help="Write it to this file.", show_default="stdout; html: CACHE/reports/report.html")
     ] = None,
@@ -46,25 +41,19 @@ def report(
 ) -> None:
     """Show which combination is best, with intervals, and every balancer against none on the same folds."""
     from headroom.features.safewrite import replacing
-    from headroom.pipeline.cache import read_cache
-    from headroom.pipeline.checks.checks import findings, muted
-    from headroom.pipeline.report.forms import FORMATS
-    from headroom.pipeline.report.model import Report, collect, remarks
+    from headroom.pipeline.checks.checks import muted
+    from headroom.pipeline.report.forms import FORMS
+    from headroom.pipeline.report.model import compute, read_sources, write_figures
 
     ignored = muted(ignore or ())
-    form = FORMATS["json" if json else format]
-    cached = read_cache(cache)
-    parts = collect(cache, dataset or (), model or (), cached)
-    for line in cached.unreadable:
+    form = FORMS["json" if json else format]
+    sources, notes = read_sources(cache, dataset or (), model or ())
+    for line in notes:
         say(f"note: {line}")
-    cells = [cell for part in parts for cell in part.all_cells]
-    problems = {name: problem for part in parts for name, problem in part.problems.items()}
-    found = findings(cached, cells, problems, [part.dataset for part in parts], data_dir, ignored)
-    text = form.render(Report(parts, found, remarks(parts)))
+    computed = compute(sources, form.shows, data_dir, ignored)
+    text = form.render(computed)
     if figures is not None:
-        from headroom.pipeline.report.gallery import save_figures
-
-        say(f"wrote {len(save_figures(parts, figures)):,} files to {figures}")
+        say(f"wrote {len(write_figures(sources, computed, figures)):,} files to {figures}")
     place = output or (cache / "reports" / form.file if form.file else None)
     if place is None:
         typer.echo(text, nl=False)

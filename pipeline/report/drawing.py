@@ -63,20 +63,9 @@ def drawing(width: float, height: float) -> Iterator[Figure]:
 
 
 def as_svg(figure: Figure, name: str, title: str, description: str) -> str:
-    """Return a figure as SVG to be put into a page.
+    """A figure as SVG for a page: text as text, colours that follow the page's theme, ids that begin with ``name``.
 
-    Parameters
-    ----------
-    figure : Figure
-    name : str
-        Unlike that of any other figure of the page.
-    title, description : str
-        The text alternative.
-
-    Returns
-    -------
-    str
-        With text as text, colours that follow the page's theme, and names of its own.
+    ``title`` and ``description`` are the text alternative.
     """
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

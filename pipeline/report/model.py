@@ -1,294 +1,219 @@
-"""What a report says, before it has a form: one part a data set, with rows, comparisons and what was run."""
+"""Everything that a report shows, computed once: results and embeddings of a cache to a `Report`."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from headroom.errors import UsageError
-from headroom.heads.cell import Cell
-from headroom.heads.results import ProblemInfo, Results
-from headroom.heads.scores.comparing import BASELINE, comparisons, plan_comparisons
-from headroom.heads.scores.leaderboard import leaderboard
-from headroom.heads.scores.metrics import METRICS
-from headroom.heads.scores.paired import holm
+import numpy as np
+
+from headroom.errors import HeadError, UsageError
+from headroom.features.safewrite import replacing
+from headroom.heads.cell import Cell, FoldScores
+from headroom.heads.results import Results
+from headroom.heads.samples import Problem
+from headroom.heads.scores.comparing import comparisons, contrast, plan_comparisons
+from headroom.heads.scores.leaderboard import judge_choice, leaderboard
+from headroom.heads.scores.metrics import METRICS, per_class
+from headroom.heads.scores.paired import PairedResult, holm
+from headroom.heads.scores.scored import Scored, scored_cells
 from headroom.pipeline.cache import Cached, EmbeddingFile, read_cache
-from headroom.pipeline.checks.checks import as_promised
 from headroom.pipeline.names import pick
 from headroom.pipeline.problems import FUSION
+from headroom.pipeline.report import details, words
+from headroom.pipeline.report.chapter import LEAKY, Chapter, LeftOut, Plate, Report
+from headroom.pipeline.report.details import Details, Shown
+from headroom.pipeline.report.words import JUDGED, NAMES, QUESTION, SIGNIFICANT, Row
+from headroom.pipeline.studies import claims
 
-GRID = ("protocol", "folds", "repeats", "seed", "reduce", "tune")
-RANDOM = " (random weights)"
-NAMES = ("protocol", "model", "head", "balance", *GRID[1:])
-LEAKY = "leaky"
-JUDGED = "recall_macro"
-
-Row = dict[str, Any]
+CHECKS_SHOWN, FIGURES_SHOWN = "checks", "figures"
+GRID = tuple(name for name in NAMES if name not in ("model", "head", "balance"))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Part:
-    """One data set of a report.
+class Source:
+    """What one chapter is computed from.
 
     Attributes
     ----------
+    cache : Path
     dataset : str
-    rows, comparisons : list of dict
-        In the form that ``report --format json`` promises, best first; each also has the settings of `GRID`, a row
-        the ``key`` and ``seconds`` of its cell.
     cells : dict of str to Cell
-        The fitted ones by key.
-    failed : list of Cell
-    problems : dict of str to ProblemInfo
-        By fingerprint.
-    embeddings : dict of str to dict
-        The settings of the embedding file of each model that is still in the cache, and its ``path``.
+        Fitted and failed ones by key, oldest first.
+    problems : dict of str to Problem
+        By fingerprint, without vectors.
+    scored : dict of str to Scored
+        Of the fitted cells by key.
+    cached : Cached
+        All embedding files.
+    embeddings : dict of str to EmbeddingFile
+        The newest of each model that the cells use.
     """
 
+    cache: Path
     dataset: str
-    rows: list[Row]
-    comparisons: list[Row]
     cells: Mapping[str, Cell]
-    failed: list[Cell]
-    problems: Mapping[str, ProblemInfo]
-    embeddings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    problems: Mapping[str, Problem]
+    scored: Mapping[str, Scored]
+    cached: Cached
+    embeddings: Mapping[str, EmbeddingFile]
 
     @property
-    def problem(self) -> ProblemInfo:
-        """Labels and classes of the best row, or of any problem where nothing is fitted."""
-        return self.problems[self.cells[self.best["key"]].problem] if self.best else next(iter(self.problems.values()))
+    def fitted(self) -> list[Cell]:
+        """Cells that did not fail."""
+        return [cell for cell in self.cells.values() if cell.status == "fitted"]
 
-    @property
-    def best(self) -> Row | None:
-        """The row of highest macro recall; what leaks is never best."""
-        return next(iter(self.honest()), None)
+    def folds(self, key: str) -> tuple[FoldScores, ...]:
+        """What the folds of a cell predicted."""
+        with Results(self.cache / "results.db") as results:
+            return results.folds(key)
 
-    @property
-    def all_cells(self) -> list[Cell]:
-        """Fitted and failed ones."""
-        return [*self.cells.values(), *self.failed]
-
-    @property
-    def left_out(self) -> list[tuple[Cell, str]]:
-        """Cells that were not fitted, and honest balanced ones that cannot be compared, with the reason."""
-        refused = plan_comparisons(cell for cell in self.cells.values() if cell.protocol != LEAKY).refused
-        return [(cell, cell.reason) for cell in self.failed] + [
-            (cell, f"not compared, for {reason}") for cell, reason in refused
-        ]
-
-    def honest(self, balanced: bool | None = None) -> list[Row]:
-        """Rows that do not leak, all, only balanced ones, or only those without balancing."""
-        rows = [row for row in self.rows if row["protocol"] != LEAKY]
-        return [row for row in rows if balanced is None or (row["balance"] != BASELINE) == balanced]
-
-    def differing(self, rows: list[Row]) -> list[str]:
-        """Names of settings that tell rows apart; head and balance always do."""
-        return [name for name in NAMES if name in ("head", "balance") or len({str(row[name]) for row in rows}) > 1]
-
-    def common(self, rows: list[Row]) -> str:
-        """Say once what all rows have in common."""
-        same = {name: rows[0][name] for name in NAMES if name not in self.differing(rows)}
-        words = [str(same[name]) for name in ("model", "protocol") if name in same]
-        if "folds" in same and same.get("protocol") != "split":
-            words.append(f"{same['folds']} folds" + (f" x {same['repeats']}" if same.get("repeats", 1) > 1 else ""))
-        words += [f"reduced to {same.get('reduce')}"] * bool(same.get("reduce")) + ["tuned"] * bool(same.get("tune"))
-        return ", ".join(words)
+    def has_random(self, model: str) -> bool:
+        """Whether a model, or one of those it joins, has random weights."""
+        return any(
+            item.dataset == self.dataset and item.model in model_names(model) and item.about["weights"] == "random"
+            for item in self.cached.files
+        )
 
 
-@dataclass(frozen=True)
-class Report:
-    """All that a report says.
-
-    Attributes
-    ----------
-    parts : list of Part
-    checks : list of dict
-        From `headroom.pipeline.checks.checks.run_checks`.
-    remarks : list of str
-        What a reader must know before the numbers (random weights, leaky protocol).
-    """
-
-    parts: list[Part]
-    checks: list[dict[str, str]] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what ``--json`` writes."""
-        return {
-            "rows": [_plain(row) for part in self.parts for row in part.rows],
-            "comparisons": [_plain(item) for part in self.parts for item in part.comparisons],
-            "checks": as_promised(self.checks),
-        }
-
-
-def collect(
-    cache: Path, datasets: Iterable[str] = (), models: Iterable[str] = (), cached: Cached | None = None
-) -> list[Part]:
-    """Compute everything that a report shows from the results database; nothing is fitted.
+def read_sources(
+    cache: Path, datasets: Iterable[str] = (), models: Iterable[str] = ()
+) -> tuple[list[Source], tuple[str, ...]]:
+    """Read the results database and the settings of the embeddings; nothing is computed.
 
     Parameters
     ----------
     cache : Path
     datasets, models : iterable of str
         Names or wildcards; none: all.
-    cached : Cached, optional
-        What `read_cache` returned, where it was read already.
 
     Returns
     -------
-    list of Part
+    sources : list of Source
         One a data set.
+    notes : tuple of str
+        A line for each embedding file that cannot be read.
 
     Raises
     ------
     UsageError
         The database holds no cell, or a name fits none.
     """
-    cells, problems = read_cells(cache)
-    stored = (cached or read_cache(cache)).files
-    cells = _marked(_chosen(cells, datasets, models), stored)
-    compared = _compared(cells, problems)
-    return [
-        Part(
-            dataset=dataset,
-            rows=_rows([cell for cell in cells if cell.dataset == dataset], problems),
-            comparisons=sorted((item for item in compared if item["dataset"] == dataset), key=_best_first),
-            cells={cell.key: cell for cell in cells if cell.dataset == dataset and cell.status == "fitted"},
-            failed=[cell for cell in cells if cell.dataset == dataset and cell.status == "failed"],
-            problems={cell.problem: problems[cell.problem] for cell in cells if cell.dataset == dataset},
-            embeddings=_embeddings(stored, [cell for cell in cells if cell.dataset == dataset]),
+    cells, problems, scored = read_cells(cache, datasets, models)
+    if not cells:
+        raise UsageError(
+            got="there are no results in this cache", remedy="run extract and fit first, or name another --cache"
         )
-        for dataset in sorted({cell.dataset for cell in cells})
-    ]
+    cached = read_cache(cache)
+    sources = []
+    for dataset in sorted({cell.dataset for cell in cells}):
+        here = {cell.key: cell for cell in cells if cell.dataset == dataset}
+        used = {cell.problem: problems[cell.problem] for cell in here.values()}
+        wanted = {name for cell in here.values() for name in model_names(cell.model)}
+        files = {name: item for name, item in cached.newest(dataset).items() if name in wanted}
+        sources.append(Source(cache, dataset, here, used, scored, cached, files))
+    return sources, cached.unreadable
 
 
-def read_cells(cache: Path) -> tuple[list[Cell], dict[str, ProblemInfo]]:
-    """Read the newest cells of a cache and their problems; none where there is no database yet."""
-    database = cache / "results.db"
-    if not database.is_file():
-        return [], {}
-    with Results(database) as results:
-        cells = current(results.cells())
-        return cells, {name: results.problem_info(name) for name in {cell.problem for cell in cells}}
-
-
-def current(cells: Iterable[Cell]) -> list[Cell]:
-    """Keep the newest cells where images, labels or software changed between runs.
+def compute(
+    sources: Sequence[Source],
+    shows: Collection[str] = (CHECKS_SHOWN, FIGURES_SHOWN),
+    data_dir: Path = Path("data"),
+    ignored: Iterable[str] = (),
+) -> Report:
+    """Compute a report; what is costly and not shown is left out.
 
     Parameters
     ----------
-    cells : iterable of Cell
-        Oldest first.
-
-    Returns
-    -------
-    list of Cell
+    sources : sequence of Source
+    shows : collection of str
+        Of ``"checks"`` and ``"figures"``.
+    data_dir : Path
+        Where the checks look for images that are no longer where they were.
+    ignored : iterable of str
+        Codes of checks that are muted.
     """
+    chapters = [_chapter(source) for source in sources]
+    if FIGURES_SHOWN in shows:
+        chapters = [_with_figures(*pair) for pair in zip(sources, chapters, strict=True)]
+    found = _checked(sources, data_dir, ignored) if CHECKS_SHOWN in shows else []
+    return Report(chapters, found, _remarks(sources, chapters))
+
+
+def write_figures(sources: Sequence[Source], report: Report, folder: Path) -> list[Path]:
+    """Write every figure of a report as SVG, PDF and PNG into a folder."""
+    from headroom.pipeline.report.figures import save_figures
+
+    return [
+        path
+        for source, chapter in zip(sources, report.chapters, strict=True)
+        for path in save_figures(chapter, compute_details(source, chapter), folder)
+    ]
+
+
+def read_cells(
+    cache: Path, datasets: Iterable[str] = (), models: Iterable[str] = ()
+) -> tuple[list[Cell], dict[str, Problem], dict[str, Scored]]:
+    """The newest cells of a cache, their problems, and what is computed of them; nothing where there are no cells."""
+    database = cache / "results.db"
+    if not database.is_file():
+        return [], {}, {}
+    with Results(database) as results:
+        cells = _chosen(current(results.cells()), datasets, models)
+        problems = {name: results.problem(name) for name in {cell.problem for cell in cells}}
+        return cells, problems, scored_cells(results, cells, problems)
+
+
+def current(cells: Iterable[Cell]) -> list[Cell]:
+    """The newest cells, from oldest to newest, where images, labels or software changed between runs."""
     cells = list(cells)
     newest = {(cell.dataset, cell.model): cell.problem for cell in cells}
     kept = {
-        (cell.dataset, cell.model, cell.head, cell.balance, *_settings(cell).values()): cell
+        (cell.dataset, cell.model, cell.head, cell.balance, *_grid(cell).values()): cell
         for cell in cells
         if cell.problem == newest[cell.dataset, cell.model]
     }
     return list(kept.values())
 
 
-def remarks(parts: Iterable[Part]) -> list[str]:
-    """Return what a reader must know before the numbers."""
-    parts = list(parts)
-    random = {name for part in parts for name, about in part.embeddings.items() if about["weights"] == "random"}
-    leaky = any(row["protocol"] == LEAKY for part in parts for row in part.rows)
-    return [
-        f"RANDOM weights in {model}: its numbers show that the pipeline runs, not what the network can"
-        for model in sorted(random)
-    ] + [
-        "DO NOT REPORT: rows of protocol leaky resample before the split; they show what that would have claimed"
-    ] * leaky
-
-
-def _settings(cell: Cell) -> dict[str, Any]:
-    return {name: cell.settings.get(name) for name in GRID}
-
-
-def _rows(cells: list[Cell], problems: Mapping[str, ProblemInfo]) -> list[Row]:
-    """The leaderboard, each row with its cell's key, settings and seconds; cells of one problem after each other."""
-    ordered = sorted(cells, key=lambda cell: (cell.protocol == LEAKY, cell.problem))
-    rows = [
-        row | {"key": cell.key, "seconds": cell.seconds} | _settings(cell)
-        for cell in ordered
-        for row in leaderboard([cell], problems)
-    ]
-    return sorted(rows, key=lambda row: (row["protocol"] == LEAKY, -(row["metrics"][JUDGED] or 0.0)))
-
-
-def _compared(cells: list[Cell], problems: Mapping[str, ProblemInfo]) -> list[Row]:
-    """Compare within equal settings; Holm's correction is over all comparisons of one metric on one data set."""
-
-    def of(cell: Cell) -> str:
-        return str(_settings(cell))
-
-    found = [
-        item | _settings(group[0])
-        for group in (list(group) for _, group in groupby(sorted(cells, key=of), key=of))
-        for item in comparisons(group, problems)
-    ]
-    families: dict[tuple[str, str], list[Row]] = {}
-    for item in found:
-        families.setdefault((item["dataset"], item["metric"]), []).append(item)
-    for family in families.values():
-        for item, p_holm in zip(family, holm([item["p"] for item in family]), strict=True):
-            item["p_holm"] = p_holm
-    return found
-
-
-def _best_first(item: Row) -> tuple:
-    """By metric, macro recall in front; the largest gain first."""
-    return item["metric"] != JUDGED, list(METRICS).index(item["metric"]), -item["difference"]
-
-
-def _marked(cells: list[Cell], stored: Iterable[EmbeddingFile]) -> list[Cell]:
-    """Say in the model's name, and so in every table, where its weights are random."""
-    random = {(item.dataset, item.model) for item in stored if item.about["weights"] == "random"}
-    return [
-        replace(cell, model=cell.model + RANDOM)
-        if any((cell.dataset, name) in random for name in model_names(cell.model))
-        else cell
-        for cell in cells
-    ]
-
-
-def _plain(row: Row) -> Row:
-    """The row with the model's bare name, for programs; whether its weights are random is a key of its own."""
-    return row | {"model": row["model"].removesuffix(RANDOM), "random_weights": row["model"].endswith(RANDOM)}
-
-
 def model_names(model: str) -> list[str]:
-    """Names of the embeddings that a shown model is made of.
+    """Names of the embeddings that a problem is made of.
 
-    Examples
-    --------
-    >>> model_names("mobilenet@76faed04+vgg16 (random weights)")
+    >>> model_names("mobilenet@76faed04+vgg16")
     ['mobilenet', 'vgg16']
     """
-    return [name.partition("@")[0] for name in model.removesuffix(RANDOM).split(FUSION)]
+    return [name.partition("@")[0] for name in model.split(FUSION)]
 
 
-def _embeddings(stored: Iterable[EmbeddingFile], cells: list[Cell]) -> dict[str, dict[str, Any]]:
-    """Settings of the newest embedding file of every model that the cells use, those joined by ``+`` too."""
-    dataset = cells[0].dataset
-    wanted = {name for cell in cells for name in model_names(cell.model)}
-    newest = {item.model: item for item in reversed(list(stored)) if item.dataset == dataset and item.model in wanted}
-    return {model: {**item.about, "path": item.path} for model, item in sorted(newest.items())}
+def compute_details(source: Source, chapter: Chapter) -> Details:
+    """What figures show beyond the tables."""
+
+    def shown(row: Row | None) -> Shown | None:
+        if row is None:
+            return None
+        return details.shown(words.label(row, chapter.columns), row["metrics"], source.folds(row["key"]))
+
+    plain, balanced = (shown(next(iter(chapter.honest(side)), None)) for side in (False, True))
+    resampling = [row for row in chapter.honest(balanced=True) if words.balancer(row["balance"]) in chapter.counts]
+    row = next((row for row in resampling if row["balance"] == QUESTION), next(iter(resampling), None))
+    mapped = _mapped(source, chapter)
+    return Details(
+        plain,
+        balanced,
+        best=next((one for one in (plain, balanced) if one and one.label == chapter.best_label), None),
+        fold_counts=details.fold_counts(row["balance"], source.scored[row["key"]]) if row else None,
+        map=details.embedding_map(mapped.path, mapped.model) if mapped else None,
+    )
 
 
 def _chosen(cells: list[Cell], datasets: Iterable[str], models: Iterable[str]) -> list[Cell]:
     """Keep the cells of the data sets and models that are asked for."""
     if not cells:
-        raise UsageError(
-            got="there are no results in this cache", remedy="run extract and fit first, or name another --cache"
-        )
+        return []
     wanted_sets = pick("data set", list(datasets) or ["all"], dict.fromkeys(cell.dataset for cell in cells))
     wanted_models = pick("model", list(models) or ["all"], dict.fromkeys(cell.model for cell in cells))
     chosen = [cell for cell in cells if cell.dataset in wanted_sets and cell.model in wanted_models]
@@ -298,3 +223,213 @@ def _chosen(cells: list[Cell], datasets: Iterable[str], models: Iterable[str]) -
             remedy="name a data set and a model that were fitted together",
         )
     return chosen
+
+
+def _chapter(source: Source) -> Chapter:
+    """All but figures."""
+    rows = _rows(source)
+    compared = _compared(source)
+    honest = [row for row in rows if row["protocol"] != LEAKY]
+    columns = _differing(rows)
+    common = [name for name in NAMES if name not in columns and name != "seed"]
+    setting = words.settings(rows[0], common) if rows else ""
+    best = next(iter(honest), None)
+    printed = [name for name, metric in METRICS.items() if metric.printed]
+    problem = source.problems[source.cells[best["key"]].problem] if best else next(iter(source.problems.values()))
+    return Chapter(
+        dataset=source.dataset,
+        classes=problem.classes,
+        images=len(problem.labels),
+        rows=rows,
+        comparisons=compared,
+        columns=columns,
+        compared_columns=_differing(compared),
+        setting=setting,
+        metrics=tuple(name for name in printed if any(row["metrics"][name] is not None for row in rows)),
+        winners=frozenset((row["key"], name) for name in printed if (row := _winner(source, honest, name))),
+        verdict=_verdict(source, honest, columns) + words.worth(compared) if honest else words.NOTHING,
+        facts=_facts(source, problem, rows),
+        claims=claims([cell for cell in source.fitted if best and _grid(cell).items() <= best.items()], source.scored),
+        left_out=_left_out(source),
+        counts=_counts(source, honest),
+        best_label=words.label(best, columns) if best else "",
+    )
+
+
+def _rows(source: Source) -> list[Row]:
+    """The leaderboard, each row with its cell's key, seconds and settings; what leaks last."""
+    ordered = sorted(source.fitted, key=lambda cell: (cell.protocol == LEAKY, cell.problem))
+    rows = [
+        row
+        | {"key": cell.key, "seconds": cell.seconds}
+        | _grid(cell)
+        | {"random_weights": source.has_random(cell.model)}
+        for cell in ordered
+        for row in leaderboard([cell], source.scored)
+    ]
+    return sorted(rows, key=lambda row: (row["protocol"] == LEAKY, -(row["metrics"][JUDGED] or 0.0)))
+
+
+def _compared(source: Source) -> list[Row]:
+    """Comparisons within equal settings, best first; Holm's correction is over all of one metric."""
+
+    def of(cell: Cell) -> str:
+        return str(_grid(cell))
+
+    found = [
+        item | _grid(group[0]) | {"random_weights": source.has_random(item["model"])}
+        for group in (list(group) for _, group in groupby(sorted(source.cells.values(), key=of), key=of))
+        for item in comparisons(group, source.scored)
+    ]
+    order = [JUDGED, *(name for name in METRICS if name != JUDGED)]
+    corrected = []
+    for metric in order:
+        family = [item for item in found if item["metric"] == metric]
+        for item, p_holm in zip(family, holm([item["p"] for item in family]), strict=True):
+            tested = item | {"p_holm": p_holm}
+            corrected.append(tested | {"mark": words.mark(tested), "sentence": words.sentence(tested)})
+    return sorted(corrected, key=lambda item: (order.index(item["metric"]), -item["difference"]))
+
+
+def _verdict(source: Source, honest: list[Row], columns: Sequence[str]) -> list[str]:
+    """Say which combination wins, by how much, and whether that is noise."""
+    best = honest[0]
+    lines = [words.best(best, columns)]
+    rivals = [source.cells[row["key"]] for row in honest]
+    choice = judge_choice(rivals[0], rivals, source.scored, JUDGED)
+    lines += [words.chosen(choice)] if choice else []
+    lines += [words.next_best(row, columns, _tested(source, best, row, JUDGED)) for row in honest[1:2]]
+    plain = next((row for row in honest if row["balance"] == words.BASELINE), best)
+    return lines + [words.best_plain(plain, _tested(source, best, plain, JUDGED))] * (plain is not best)
+
+
+def _tested(source: Source, row: Row, other: Row, metric: str) -> PairedResult | None:
+    """Test two rows on the same folds; None where they do not share them."""
+    one, two = (source.cells[each["key"]] for each in (row, other))
+    try:
+        return contrast([one], [two], source.scored, [metric])[metric]
+    except HeadError:
+        return None
+
+
+def _winner(source: Source, honest: list[Row], metric: str) -> Row | None:
+    """The honest row that is better than the runner-up by more than noise, if any is."""
+    sign = 1 if METRICS[metric].higher_is_better else -1
+    defined = [row for row in honest if row["metrics"][metric] is not None]
+    ranked = sorted(defined, key=lambda row: -sign * row["metrics"][metric])
+    result = _tested(source, ranked[0], ranked[1], metric) if len(ranked) > 1 else None
+    ahead = result and result.p is not None and result.p < SIGNIFICANT and sign * (result.difference or 0) > 0
+    return ranked[0] if ahead else None
+
+
+def _facts(source: Source, problem: Problem, rows: list[Row]) -> dict[str, str]:
+    """Say what was run."""
+    counts = np.bincount(problem.labels, minlength=len(problem.classes))
+    classes = ", ".join(f"{name} {count:,}" for name, count in zip(problem.classes, counts, strict=True))
+    models = [_model(name, item.about) for name, item in source.embeddings.items()]
+    versions = {name: text for cell in source.fitted for name, text in cell.settings.get("versions", {}).items()}
+    return {
+        "Images": f"{len(problem.labels):,} in {len(np.unique(problem.groups)):,} independent groups "
+        "(same patient or identical content)",
+        "Classes": classes + (" (ordered grades)" if problem.ordinal else ""),
+        "Models": "; ".join(models) or ", ".join(sorted({words.setting(row, "model") for row in rows})),
+        "Runs": "; ".join(sorted({words.settings(row, NAMES) for row in rows})),
+        "Cells": f"{len(rows):,} fitted, {len(source.cells) - len(rows):,} failed",
+        "Versions": ", ".join(f"{name} {text}" for name, text in sorted(versions.items())),
+    }
+
+
+def _model(name: str, about: Mapping[str, Any]) -> str:
+    weights = f"{about['weights']} weights" + (f" {about['weights_digest'][:8]}" if "weights_digest" in about else "")
+    return f"{name}: {weights}, {about['dim']}-d, {about['size']} px, {about['engine']} {about['precision']}"
+
+
+def _left_out(source: Source) -> list[LeftOut]:
+    """Cells that were not fitted, and honest balanced ones that cannot be compared."""
+    failed = [(cell, cell.reason) for cell in source.cells.values() if cell.status == "failed"]
+    refused = plan_comparisons([cell for cell in source.fitted if cell.protocol != LEAKY], source.scored).refused
+    return [
+        LeftOut(words.model_name(cell.model, source.has_random(cell.model)), cell.head, cell.balance, why)
+        for cell, why in (*failed, *((cell, f"not compared, for {reason}") for cell, reason in refused))
+    ]
+
+
+def _counts(source: Source, honest: list[Row]) -> dict[str, list[float]]:
+    """Mean training images a class, before and after; balancers that change nothing are left out."""
+    found: dict[str, list[float]] = {}
+    for row in honest:
+        if row["balance"] != words.BASELINE:
+            scored = source.scored[row["key"]]
+            before, after = scored.before.mean(axis=0), scored.after.mean(axis=0)
+            found.setdefault("before", before.tolist())
+            if (before != after).any():
+                found.setdefault(words.balancer(row["balance"]), after.tolist())
+    return found if len(found) > 1 else {}
+
+
+def _checked(sources: Sequence[Source], data_dir: Path, ignored: Iterable[str]) -> list[dict[str, str]]:
+    """What the checks find."""
+    from headroom.pipeline.checks.checks import findings
+
+    cells = [cell for source in sources for cell in source.cells.values()]
+    problems = {name: problem for source in sources for name, problem in source.problems.items()}
+    names = [source.dataset for source in sources]
+    return findings(sources[0].cached, cells, problems, sources[0].scored, names, data_dir, ignored)
+
+
+def _remarks(sources: Iterable[Source], chapters: Iterable[Chapter]) -> list[str]:
+    """What a reader must know before the numbers."""
+    random = {
+        name for source in sources for name, item in source.embeddings.items() if item.about["weights"] == "random"
+    }
+    leaky = any(row["protocol"] == LEAKY for chapter in chapters for row in chapter.rows)
+    return [words.random_remark(model) for model in sorted(random)] + [words.LEAKY_REMARK] * leaky
+
+
+def _with_figures(source: Source, chapter: Chapter) -> Chapter:
+    """Add metrics by class and finished figures; these are kept in the cache until anything that they show changes."""
+    if chapter.best is None:
+        return chapter
+    cases = details.predictions(source.folds(chapter.best["key"]))
+    by_class = per_class(cases.labels, cases.predicted, cases.scores, cases.n_classes)
+    shown = _digest(source, chapter)
+    kept = source.cache / "reports" / "figures" / f"{hashlib.sha256(source.dataset.encode()).hexdigest()[:16]}.json"
+    try:
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        plates = [Plate(**plate) for plate in found["plates"]] if found["shown"] == shown else None
+    except (OSError, ValueError, TypeError, KeyError):
+        plates = None
+    if plates is None:
+        from headroom.pipeline.report.figures import draw_plates
+
+        plates = draw_plates(chapter, compute_details(source, chapter), f"f{shown[:8]}")
+        try:
+            with replacing(kept) as beside:
+                beside.write_text(json.dumps({"shown": shown, "plates": [asdict(each) for each in plates]}))
+        except OSError:  # a cache that cannot be written
+            pass
+    return replace(chapter, by_class=by_class, plates=plates)
+
+
+def _digest(source: Source, chapter: Chapter) -> str:
+    """All that determines the figures of a chapter: its numbers, the embeddings of the map, and the drawing code."""
+    mapped = _mapped(source, chapter)
+    stamp = mapped and (mapped.path.name, mapped.path.stat().st_mtime_ns)
+    code = [Path(__file__).with_name(f"{name}.py").read_text() for name in ("details", "drawing", "figures", "words")]
+    numbers = (source.dataset, chapter.classes, chapter.rows, chapter.comparisons, chapter.counts)
+    return hashlib.sha256(json.dumps([numbers, stamp, code, version("matplotlib")]).encode()).hexdigest()
+
+
+def _mapped(source: Source, chapter: Chapter) -> EmbeddingFile | None:
+    """The embedding that is mapped, the best row's."""
+    names = model_names(chapter.best["model"]) if chapter.best else []
+    return next((source.embeddings[name] for name in names if name in source.embeddings), None)
+
+
+def _differing(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Names of settings that tell rows apart; head and balance always do."""
+    return tuple(name for name in NAMES if name in ("head", "balance") or len({str(row[name]) for row in rows}) > 1)
+
+
+def _grid(cell: Cell) -> Row:
+    return {name: cell.settings.get(name) for name in GRID}

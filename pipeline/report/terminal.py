@@ -1,102 +1,122 @@
-"""The report on a terminal, 80 columns wide."""
+"""The report on a terminal, no line wider than 80 columns."""
 
-import textwrap
-from typing import Any
+import io
+from collections.abc import Iterable, Sequence
 
-from headroom.pipeline.report.model import JUDGED, Part, Report
-from headroom.pipeline.report.numbers import MAIN, SHORT, digits, mark, shown
-from headroom.pipeline.report.verdict import verdict
+from rich.box import Box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from headroom.heads.scores.metrics import METRICS
+from headroom.pipeline.report.chapter import Chapter, Report
+from headroom.pipeline.report.words import JUDGED, Row, digits, run, setting
 
 WIDTH = 80
+RULE_BELOW_HEAD = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 MOST = 20  # rows of a table; the other forms show all
-NARROWEST = 8
+NAMED = ("model", "head", "balance")  # settings with a column of their own
 
 
 def as_terminal(report: Report) -> str:
-    """Return verdict, leaderboard, comparisons and checks, no line wider than 80 columns."""
-    lines = [line for remark in report.remarks for line in _wrapped(remark, "! ")]
-    for part in report.parts:
-        images = f"{len(part.problem.labels):,} images, {len(part.problem.classes)} classes"
-        common = f", {part.common(part.rows)}" if part.rows else ""
-        lines += ["", *_wrapped(f"{part.dataset}: {images}{common}"), *_leaderboard(part), *_compared(part)]
-        lines += ["", *(line for said in verdict(part) for line in _wrapped(said, "> "))] if part.rows else []
-        lines += [line for cell, why in part.left_out for line in _wrapped(f"{cell.head} {cell.balance}: {why}", "x ")]
-    lines += ["", *check_lines(report.checks)]
-    return "\n".join(lines).strip("\n") + "\n"
+    """Verdict, leaderboard, comparisons and checks."""
+    shown = [_wrapped("! ", remark) for remark in report.remarks]
+    for chapter in report.chapters:
+        images = f"{chapter.images:,} images, {len(chapter.classes)} classes"
+        title = f"{chapter.dataset}: {', '.join(filter(None, (images, chapter.setting)))}"
+        shown += ["", _wrapped("", title), "", *_leaderboard(chapter), *_comparisons(chapter), ""]
+        shown += [_wrapped("> ", line) for line in chapter.verdict if chapter.rows]
+        shown += [_wrapped("x ", f"{cell.head} {cell.balance}: {cell.why}") for cell in chapter.left_out]
+    return _printed([*shown, "", *_findings(report.checks)]).strip("\n") + "\n"
 
 
-def check_lines(checks: list[dict[str, str]]) -> list[str]:
-    """Return findings for a terminal of 80 columns."""
-    lines = [
-        line for check in checks for line in _wrapped(f"{check['severity']}: {check['message']}", f"{check['code']} ")
-    ]
-    return lines + ["each is explained in docs/checks.md"] * bool(lines)
+def check_lines(checks: Sequence[dict[str, str]]) -> list[str]:
+    """Findings for a terminal."""
+    return _printed(_findings(checks)).splitlines()
 
 
-def _leaderboard(part: Part) -> list[str]:
+def _findings(checks: Sequence[dict[str, str]]) -> list[RenderableType]:
+    found = [_wrapped(f"{check['code']} ", f"{check['severity']}: {check['message']}") for check in checks]
+    return [*found, "each is explained in docs/checks.md"] if found else []
+
+
+def _leaderboard(chapter: Chapter) -> list[RenderableType]:
     """The best rows by macro recall."""
-    if not part.rows:
+    if not chapter.rows:
         return ["nothing fitted"]
-    names, metrics = part.differing(part.rows), shown(part.rows, MAIN)
-    table = [
-        [*(str(row[name]) for name in names), *(digits(row["metrics"][metric]) for metric in metrics)]
-        for row in part.rows[:MOST]
-    ]
-    return ["", *_columns([*names, *(SHORT[metric] for metric in metrics)], table, len(names)), *_rest(part.rows)]
+    table = _table(chapter.columns, [METRICS[name].short for name in chapter.main_metrics])
+    for row in chapter.rows[:MOST]:
+        values = (digits(row["metrics"][name]) for name in chapter.main_metrics)
+        table.add_row(*_settings(row, chapter.columns), *values)
+    return [table, *_rest(len(chapter.rows) - MOST)]
 
 
-def _compared(part: Part) -> list[str]:
+def _comparisons(chapter: Chapter) -> list[RenderableType]:
     """Differences from no balancing on the same folds, a line a pair of head and balancer, best first in each head."""
-    by_pair: dict[tuple, dict[str, dict[str, Any]]] = {}
-    names = part.differing(part.comparisons)
-    for item in part.comparisons:
-        by_pair.setdefault(tuple(str(item[name]) for name in names), {})[item["metric"]] = item
+    by_pair: dict[tuple[str, ...], dict[str, Row]] = {}
+    for item in chapter.main_comparisons:
+        by_pair.setdefault(tuple(str(item[name]) for name in chapter.compared_columns), {})[item["metric"]] = item
     if not by_pair:
         return []
-    metrics = [metric for metric in MAIN if any(metric in found for found in by_pair.values())]
-    heads = list(dict.fromkeys(row["head"] for row in part.rows))
-    at = names.index("head")
+    heads = list(dict.fromkeys(row["head"] for row in chapter.rows))
 
-    def order(pair: tuple) -> tuple[int, float]:
-        gain = by_pair[pair].get(JUDGED)
-        return heads.index(pair[at]), -(gain["difference"] if gain else 0.0)
+    def order(items: dict[str, Row]) -> tuple[int, float]:
+        gain = items.get(JUDGED)
+        return heads.index(next(iter(items.values()))["head"]), -(gain["difference"] if gain else 0.0)
 
-    ordered = sorted(by_pair, key=order)
-    table = [[*pair, *(_marked(by_pair[pair].get(metric)) for metric in metrics)] for pair in ordered[: 2 * MOST]]
+    metrics = [name for name in chapter.main_metrics if any(name in items for items in by_pair.values())]
+    table = _table(chapter.compared_columns, [f"{METRICS[name].short} " for name in metrics])
+    for items in sorted(by_pair.values(), key=order)[: 2 * MOST]:
+        names = _settings(next(iter(items.values())), chapter.compared_columns)
+        table.add_row(*names, *(_marked(items.get(name)) for name in metrics))
     legend = "less none on the same folds (* Holm's p < 0.05; = practically none)"
-    columns = _columns([*names, *(SHORT[metric] + " " for metric in metrics)], table, len(names))
-    return ["", legend, *columns, *_rest(ordered, 2 * MOST)]
+    return ["", legend, table, *_rest(len(by_pair) - 2 * MOST)]
 
 
-def _marked(item: dict[str, Any] | None) -> str:
-    return "- " if item is None else digits(item["difference"], sign="+") + (mark(item) or " ")
+def _marked(item: Row | None) -> str:
+    return "- " if item is None else digits(item["difference"], sign="+") + (item["mark"] or " ")
 
 
-def _rest(rows: list, most: int = MOST) -> list[str]:
-    return [f"... and {len(rows) - most:,} more: --format html, md, csv or latex"] if len(rows) > most else []
+def _rest(more: int) -> list[RenderableType]:
+    return [f"... and {more:,} more: --format html, md, csv or latex"] * (more > 0)
 
 
-def _wrapped(text: str, before: str = "") -> list[str]:
-    """Break a text into lines, ``before`` in front of the first and the others under it."""
-    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return textwrap.wrap(printable, WIDTH, initial_indent=before, subsequent_indent=" " * len(before))
+def _table(columns: Sequence[str], values: Iterable[str]) -> Table:
+    """A table whose names are cut until it fits; no number is cut. Settings but names share one column."""
+    table = Table(box=RULE_BELOW_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="")
+    for name in (*(name for name in NAMED if name in columns), *["run"] * bool(set(columns) - set(NAMED))):
+        table.add_column(name, no_wrap=name == "run")
+    for name in values:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
 
 
-def _columns(header: list[str], rows: list[list[str]], left: int) -> list[str]:
-    """Align columns; numbers to the right, the longest texts cut until the line fits."""
-    table = [["".join(c if c.isprintable() else "?" for c in text) for text in row] for row in (header, *rows)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
-    while sum(widths) + 2 * (len(widths) - 1) > WIDTH and max(widths[:left]) > NARROWEST:
-        widths[widths.index(max(widths[:left]))] -= 1
-    lines = [
-        "  ".join(
-            _cut(text, size).ljust(size) if column < left else text.rjust(size)
-            for column, (text, size) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in table
-    ]
-    return [lines[0].rstrip(), "-" * len(lines[0]), *(line.rstrip() for line in lines[1:])]
+def _settings(row: Row, columns: Sequence[str]) -> list[Text]:
+    """The cells of a row under the first columns of `_table`."""
+    texts = [setting(row, name) for name in NAMED if name in columns]
+    texts += [run(row, columns)] * bool(set(columns) - set(NAMED))
+    return [Text(_printable(text), no_wrap=True, overflow="ellipsis") for text in texts]
 
 
-def _cut(text: str, size: int) -> str:
-    return text if len(text) <= size else text[: size - 1] + "…"
+def _wrapped(before: str, text: str) -> RenderableType:
+    """A text broken into lines, ``before`` in front of the first."""
+    if not before:
+        return Text(_printable(text))
+    grid = Table.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(before, Text(_printable(text)))
+    return grid
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _printed(shown: Iterable[RenderableType]) -> str:
+    """What Rich makes of it, as plain text."""
+    out = io.StringIO()
+    console = Console(file=out, width=WIDTH, color_system=None, markup=False, highlight=False, emoji=False)
+    for each in shown:
+        console.print(each)
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())

@@ -9,7 +9,7 @@ from headroom.heads.balancing import BALANCERS
 from headroom.heads.scores import comparing
 from headroom.heads.scores.metrics import METRICS, score
 from headroom.heads.scores.paired import corrected_t, holm
-from headroom.pipeline.report.wording import sentence
+from headroom.pipeline.report.words import sentence
 from tests.heads.cells import make_cell, make_problem, scored_of
 
 COMPARED = [name for name, record in METRICS.items() if record.compared]

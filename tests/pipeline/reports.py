@@ -1,12 +1,14 @@
 """Small fabricated reports for the tests of what renders them."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.fabricated import fabricate
 from headroom.heads.cell import Cell
 from headroom.heads.results import Results
-from headroom.pipeline.report.model import Report, collect, remarks
+from headroom.pipeline.report.chapter import Report
+from headroom.pipeline.report.model import FIGURES_SHOWN, compute, read_sources
 
 SCRIPT = "<script>alert(1)</script>"
 FORMULA = "=cmd()"
@@ -31,9 +33,8 @@ def write_failed(cache: Path, dataset: str, reason: str) -> None:
 
 
 def report_of(cache: Path, checks: list | None = None) -> Report:
-    """Collect the report of a cache."""
-    parts = collect(cache)
-    return Report(parts, checks or [], remarks(parts))
+    """The report of a cache, with figures and these findings."""
+    return replace(compute(read_sources(cache)[0], (FIGURES_SHOWN,)), checks=checks or [])
 
 
 def forget_results(cache: Path, which: str = "TRUE") -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headroom.pipeline.report.forms import FORMATS
+from headroom.pipeline.report.forms import FORMS
 from tests.pipeline.reports import report_of, write_results
 
 pytestmark = pytest.mark.browser
@@ -45,7 +45,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     long = ("a class with a name of many words and no end", "x" * 90, "<script>alert(1)</script>")
     write_results(cache, "a_data_set_whose_name_is_one_very_long_word_without_any_space", long)
     file = cache / "report.html"
-    file.write_text(FORMATS["html"].render(report_of(cache)), encoding="utf-8")
+    file.write_text(FORMS["html"].render(report_of(cache)), encoding="utf-8")
     return file
 
 

@@ -16,16 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom.heads.scores.metrics import METRICS
-from headroom.pipeline.commands.report import Form
-from headroom.pipeline.report.claims import claimed
+from headroom.pipeline.checks import facts
+from headroom.pipeline.commands.report import FormName
+from headroom.pipeline.report import figures
+from headroom.pipeline.report.chapter import Report
 from headroom.pipeline.report.drawing import FILES
 from headroom.pipeline.report.figures import FIGURES
-from headroom.pipeline.report.forms import FORMATS
-from headroom.pipeline.report.latex import escape
-from headroom.pipeline.report.model import Report, collect, current
-from headroom.pipeline.report.plain import as_csv
+from headroom.pipeline.report.forms import FORMS, as_csv, escape_latex, escape_markdown
+from headroom.pipeline.report.model import compute, compute_details, current, read_cells, read_sources
 from headroom.pipeline.report.terminal import as_terminal
-from headroom.pipeline.report.verdict import verdict, winner
+from headroom.pipeline.studies import STUDIES, replicated
 from tests.pipeline.reports import FORMULA, NASTY, SCRIPT, forget_results, report_of, write_failed, write_results
 from tests.running import Done
 
@@ -33,14 +33,20 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
-def nasty(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """A report whose data set, classes, reasons and file names try to do harm."""
+def nasty_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results whose data set, classes, reasons and file names try to do harm."""
     cache = tmp_path_factory.mktemp("nasty")
     write_results(cache, SCRIPT, NASTY)
     write_results(cache, FORMULA, NASTY, ordinal=True, heads=(FORMULA, SCRIPT))
     write_failed(cache, SCRIPT, f"{SCRIPT} {FORMULA}")
+    return cache
+
+
+@pytest.fixture(scope="module")
+def nasty(nasty_cache: Path) -> Report:
+    """The report of them."""
     finding = {"code": "M003", "severity": "warning", "message": f"{SCRIPT}.png", "docs": "docs/checks.md#m003"}
-    return report_of(cache, [finding | {"title": SCRIPT, "meaning": SCRIPT, "remedy": SCRIPT}])
+    return report_of(nasty_cache, [finding | {"title": SCRIPT, "meaning": SCRIPT, "remedy": SCRIPT}])
 
 
 @pytest.fixture(scope="module")
@@ -68,29 +74,29 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", FORMS)
 def test_every_form_renders_the_same_report_twice(nasty: Report, name: str) -> None:
-    text = FORMATS[name].render(nasty)
-    assert text == FORMATS[name].render(nasty)
+    text = FORMS[name].render(nasty)
+    assert text == FORMS[name].render(nasty)
     assert not re.search(r"\bnan\b", text)
     assert text.endswith("\n") or name == "html"
 
 
-@pytest.mark.parametrize("name", set(FORMATS) - {"csv"})
+@pytest.mark.parametrize("name", set(FORMS) - {"csv"})
 def test_every_form_warns_of_what_must_not_be_reported(tmp_path: Path, name: str) -> None:
     write_results(tmp_path)
     write_results(tmp_path, protocol="leaky", skills={("svm", "smote"): 0.99}, balancers=("smote",))
     report = report_of(tmp_path)
-    assert report.parts[0].best["protocol"] == "cv"
-    assert ("DO NOT REPORT" if name != "json" else '"leaky"') in FORMATS[name].render(report)
+    assert report.chapters[0].best["protocol"] == "cv"
+    assert ("DO NOT REPORT" if name != "json" else '"leaky"') in FORMS[name].render(report)
 
 
 def test_command_takes_the_forms_of_the_table() -> None:
-    assert list(typing.get_args(Form)) == list(FORMATS)
+    assert list(typing.get_args(FormName)) == list(FORMS)
 
 
 def test_page_runs_nothing_and_asks_for_nothing(nasty: Report) -> None:
-    text = FORMATS["html"].render(nasty)
+    text = FORMS["html"].render(nasty)
     page = Page(text)
     assert [tag for tag, _ in page.tags].count("script") == 1
     assert SCRIPT in "".join(page.words)
@@ -104,7 +110,7 @@ def linked(attributes: dict[str, str | None]) -> list[str | None]:
 
 
 def test_page_names_everything_once_and_every_figure_has_words(nasty: Report) -> None:
-    page = Page(FORMATS["html"].render(nasty))
+    page = Page(FORMS["html"].render(nasty))
     ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
     assert len(ids) == len(set(ids))
     pictures = [attributes for tag, attributes in page.tags if tag == "svg"]
@@ -118,7 +124,7 @@ def test_page_names_everything_once_and_every_figure_has_words(nasty: Report) ->
 
 
 def test_latex_is_whole_whatever_the_names(nasty: Report) -> None:
-    text = FORMATS["latex"].render(nasty)
+    text = FORMS["latex"].render(nasty)
     assert SCRIPT not in text
     plain = re.sub(r"\\[\\{}&%$#_]", "", text)
     assert plain.count("{") == plain.count("}")
@@ -132,11 +138,11 @@ def test_latex_is_whole_whatever_the_names(nasty: Report) -> None:
 @given(st.text())
 def test_latex_escape_leaves_no_mark_that_latex_obeys(text: str) -> None:
     known = r"\\text[a-z]+\{\}|\\[&%$#_{}]"
-    assert not re.search(r"[\\&%$#_{}~^]", re.sub(known, "", escape(text)))
+    assert not re.search(r"[\\&%$#_{}~^]", re.sub(known, "", escape_latex(text)))
 
 
 def test_csv_and_terminal_bear_any_name(skilled: Report) -> None:
-    part = skilled.parts[0]
+    part = skilled.chapters[0]
 
     @given(st.text(min_size=1))
     def bears(name: str) -> None:
@@ -157,13 +163,13 @@ def test_csv_and_terminal_bear_any_name(skilled: Report) -> None:
 
 def test_csv_holds_every_metric_as_computed(skilled: Report) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(skilled))))
-    for written, row in zip(rows, skilled.parts[0].rows, strict=True):
+    for written, row in zip(rows, skilled.chapters[0].rows, strict=True):
         for metric in METRICS:
             assert float(written[metric]) == pytest.approx(row["metrics"][metric], abs=1e-6)
 
 
 def test_markdown_shows_names_as_they_are(nasty: Report) -> None:
-    text = FORMATS["md"].render(nasty)
+    text = FORMS["md"].render(nasty)
     assert SCRIPT not in text
     assert r"&lt;script&gt;alert(1)&lt;/script&gt;" in text
     widths = {line.replace(r"\|", "").count("|") for line in text.splitlines() if line.startswith("| model")}
@@ -171,7 +177,7 @@ def test_markdown_shows_names_as_they_are(nasty: Report) -> None:
 
 
 def test_json_is_as_promised(skilled: Report) -> None:
-    found = json.loads(FORMATS["json"].render(skilled))
+    found = json.loads(FORMS["json"].render(skilled))
     assert set(found) == {"rows", "comparisons", "checks"}
     row, comparison = found["rows"][0], found["comparisons"][0]
     assert {"dataset", "model", "head", "balance", "protocol", "n", "metrics", "intervals"} <= set(row)
@@ -181,7 +187,7 @@ def test_json_is_as_promised(skilled: Report) -> None:
 
 
 def test_verdict_says_who_wins_and_whether_smote_is_worth_it(skilled: Report) -> None:
-    said = "\n".join(verdict(skilled.parts[0]))
+    said = "\n".join(skilled.chapters[0].verdict)
     assert said.startswith("Best: svm with SMOTE, macro recall 0.")
     assert "Chosen among 4, and again in 100% of resampled test sets; corrected for the choice: macro recall 0." in said
     assert "Macro recall with SMOTE: raised for svm; no change shown for knn." in said
@@ -189,26 +195,26 @@ def test_verdict_says_who_wins_and_whether_smote_is_worth_it(skilled: Report) ->
 
 
 def test_bold_means_more_than_noise(skilled: Report, tmp_path: Path) -> None:
-    best = skilled.parts[0].best
-    assert winner(skilled.parts[0], "recall_macro") is best
-    assert FORMATS["latex"].render(skilled).split("\\end{longtable}")[0].count("\\textbf") > 0
+    best = skilled.chapters[0].best
+    assert (best["key"], "recall_macro") in skilled.chapters[0].winners
+    assert FORMS["latex"].render(skilled).split("\\end{longtable}")[0].count("\\textbf") > 0
     write_results(tmp_path, balancers=("none",), skills={("svm", "none"): 0.35, ("knn", "none"): 0.35})
     alike = report_of(tmp_path)
-    assert winner(alike.parts[0], "recall_macro") is None
-    assert "\\textbf" not in FORMATS["latex"].render(alike)
+    assert "recall_macro" not in {metric for _, metric in alike.chapters[0].winners}
+    assert "\\textbf" not in FORMS["latex"].render(alike)
 
 
 def test_claims_stand_beside_the_mean_over_heads(skilled: Report) -> None:
-    rows = {row["metric"]: row for row in claimed(skilled.parts[0])}
-    assert rows["recall_macro"]["claimed"] == 0.0543
-    gains = [item for item in skilled.parts[0].comparisons if item["metric"] == "recall_macro"]
-    assert rows["recall_macro"]["cells"] == len(gains) == 2
+    rows = {row.metric: row for row in skilled.chapters[0].claims}
+    assert rows["recall_macro"].claimed == 0.0543
+    gains = [item for item in skilled.chapters[0].comparisons if item["metric"] == "recall_macro"]
+    assert rows["recall_macro"].cells == len(gains) == 2
     mean = sum(item["difference"] for item in gains) / 2
-    assert rows["recall_macro"]["measured"].difference == pytest.approx(mean)
+    assert rows["recall_macro"].measured == pytest.approx(mean)
 
 
 def test_holm_is_over_one_metric_of_one_data_set(nasty: Report) -> None:
-    for part in nasty.parts:
+    for part in nasty.chapters:
         for metric in {item["metric"] for item in part.comparisons}:
             family = [item for item in part.comparisons if item["metric"] == metric]
             least = min(family, key=lambda item: item["p"])
@@ -216,26 +222,29 @@ def test_holm_is_over_one_metric_of_one_data_set(nasty: Report) -> None:
 
 
 def test_rows_and_comparisons_are_best_first(nasty: Report) -> None:
-    for part in nasty.parts:
+    for part in nasty.chapters:
         recalls = [row["metrics"]["recall_macro"] for row in part.rows]
         assert recalls == sorted(recalls, reverse=True)
         gains = [item["difference"] for item in part.comparisons if item["metric"] == "recall_macro"]
         assert gains == sorted(gains, reverse=True)
 
 
-def test_only_the_newest_state_of_a_problem_counts(nasty: Report) -> None:
-    cells = nasty.parts[0].all_cells
+def test_only_the_newest_state_of_a_problem_counts(tmp_path: Path) -> None:
+    write_results(tmp_path)
+    write_failed(tmp_path, "aptos", "a reason")
+    cells = read_cells(tmp_path)[0]
     earlier = [replace(cell, key=f"{cell.key}/earlier", problem="earlier") for cell in cells]
     assert current([*earlier, *cells]) == current(cells) == cells
 
 
 @pytest.mark.parametrize("title", [record.name for record in FIGURES])
-def test_every_figure_is_drawn_or_has_nothing_to_show(nasty: Report, title: str) -> None:
+def test_every_figure_is_drawn_or_has_nothing_to_show(nasty_cache: Path, nasty: Report, title: str) -> None:
     from headroom.pipeline.report.drawing import as_svg, drawing
 
     record = next(record for record in FIGURES if record.name == title)
+    details = compute_details(read_sources(nasty_cache)[0][0], nasty.chapters[0])
     with drawing(*record.size) as figure:
-        words = record.draw(figure.add_subplot(), nasty.parts[0])
+        words = record.draw(figure.add_subplot(), nasty.chapters[0], details)
         assert bool(words) != title.startswith("map")  # there is no embedding to be mapped
         assert "\u2009" not in as_svg(figure, "f", record.title, words)
 
@@ -286,8 +295,8 @@ def test_report_of_failed_cells_only(tmp_path: Path) -> None:
     write_results(tmp_path)
     forget_results(tmp_path)
     write_failed(tmp_path, "aptos", "a class has too few neighbours")
-    report = Report(collect(tmp_path))
-    for name, record in FORMATS.items():
+    report = report_of(tmp_path)
+    for name, record in FORMS.items():
         text = record.render(report)
         assert ("too few neighbours" in text) == (name in ("terminal", "html", "md"))
 
@@ -295,8 +304,99 @@ def test_report_of_failed_cells_only(tmp_path: Path) -> None:
 def test_what_cannot_be_compared_is_said_with_the_reason(tmp_path: Path) -> None:
     write_results(tmp_path)
     forget_results(tmp_path, "head = 'svm' AND balance = 'none'")
-    report = Report(collect(tmp_path))
-    for name, record in FORMATS.items():
+    report = report_of(tmp_path)
+    for name, record in FORMS.items():
         words = " ".join(html.unescape(record.render(report)).split())
         said = "not compared, for there is no fitted cell with the same settings and balance 'none'" in words
         assert said == (name in ("terminal", "html", "md"))
+
+
+def test_figures_are_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_results(tmp_path)
+    first = report_of(tmp_path).chapters[0].plates
+    monkeypatch.setattr(figures, "draw_plates", lambda *_: pytest.fail("drawn again"))
+    assert report_of(tmp_path).chapters[0].plates == first
+
+
+def test_figures_are_drawn_again_where_anything_changed(tmp_path: Path) -> None:
+    write_results(tmp_path)
+    first = report_of(tmp_path).chapters[0].plates
+    forget_results(tmp_path, "head = 'knn' AND balance = 'smote'")
+    second = report_of(tmp_path).chapters[0].plates
+    assert [plate.title for plate in second] != [plate.title for plate in first] or second != first
+    for kept in (tmp_path / "reports" / "figures").iterdir():
+        kept.write_text(kept.read_text()[:-9])
+    assert report_of(tmp_path).chapters[0].plates == second
+
+
+def test_a_cache_that_cannot_be_written_has_figures(tmp_path: Path) -> None:
+    write_results(tmp_path)
+    (tmp_path / "reports").write_text("in the way")
+    assert len(report_of(tmp_path).chapters[0].plates) > 9
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_only_what_a_form_shows_is_computed(
+    name: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_results(tmp_path)
+    done: set[str] = set()
+    monkeypatch.setattr(facts, "gather", lambda *_: done.add("checks"))
+    monkeypatch.setattr(figures, "draw_plates", lambda *_: done.add("figures") or [])
+    compute(read_sources(tmp_path)[0], FORMS[name].shows)
+    assert done == set(FORMS[name].shows)
+    assert ("figures" in done) == (name == "html")
+
+
+def test_random_weights_are_a_flag_and_said_wherever_the_model_stands(tmp_path: Path) -> None:
+    write_results(tmp_path)
+    sources = [replace(one, random=frozenset(["mobilenet"])) for one in read_sources(tmp_path)[0]]
+    report = compute(sources, ())
+    assert {(row["model"], row["random_weights"]) for row in report.as_dict()["rows"]} == {("mobilenet", True)}
+    assert {item["random_weights"] for item in report.as_dict()["comparisons"]} == {True}
+    for name in set(FORMS) - {"json", "html"}:
+        assert "mobilenet (random weights)" in " ".join(FORMS[name].render(report).split())
+
+
+def test_terminal_holds_any_number_of_settings_in_80_columns(tmp_path: Path) -> None:
+    write_results(tmp_path, heads=("random-forest", "gaussian-nb"), balancers=("none", "borderline-smote"))
+    write_results(tmp_path, model="mobilenet-0.25+mobilenet-0.5", repeats=2, ordinal=True)
+    write_results(tmp_path, protocol="leaky", balancers=("smote",))
+    source = read_sources(tmp_path)[0][0]
+    cells = {
+        key: replace(
+            cell, settings=cell.settings | {"seed": number, "reduce": f"pca:{number}", "tune": bool(number % 2)}
+        )
+        for number, (key, cell) in enumerate(source.cells.items())
+    }
+    lines = as_terminal(compute([replace(source, cells=cells)], ())).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(re.search(r"cv 5x2 pca:(\d+) tuned seed \1 ", line) for line in lines)
+
+
+@given(st.text())
+def test_markdown_and_latex_escape_whatever_a_template_fills_in(text: str) -> None:
+    for form, escaped in (("md", escape_markdown(text)), ("latex", escape_latex(text))):
+        assert escaped in FORMS[form].render(Report([], remarks=[text]))
+
+
+def test_a_study_is_repeated_by_its_own_comparisons(tmp_path: Path) -> None:
+    study = STUDIES["smote-paper"]
+    heads = (study.transfer, *study.classical)
+    for protocol in ("cv", "leaky"):
+        write_results(tmp_path, heads=heads, balancers=("none", "smote"), protocol=protocol)
+    cells, _, scored = read_cells(tmp_path)
+    rows = replicated(study, cells, scored)
+    assert len(rows) == 2 * len(study.gains) + 1
+    accuracy = {cell.key: scored[cell.key].metrics["accuracy"] for cell in cells}
+
+    def mean(protocol: str, balance: str, heads: tuple[str, ...]) -> float:
+        found = [accuracy[c.key] for c in cells if (c.protocol, c.balance) == (protocol, balance) and c.head in heads]
+        return sum(found) / len(found)
+
+    for row, against in ((rows[0], study.classical), (rows[len(study.gains)], (study.transfer,))):
+        assert (row.metric, row.cells) == ("accuracy", len(study.classical))
+        gains = [mean(each, "smote", study.classical) - mean(each, "none", against) for each in ("cv", "leaky")]
+        assert row.measured == pytest.approx(gains[0], abs=1e-3)
+        assert row.leaky == pytest.approx(gains[1], abs=1e-9)
+    assert rows[-1].measured == max(accuracy[c.key] for c in cells if c.head == "voting" and c.protocol == "cv")

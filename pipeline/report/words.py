@@ -1,0 +1,236 @@
+"""Numbers and sentences as they are written in every form of the report."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from headroom.heads.balancing import BALANCERS
+from headroom.heads.scores.comparing import BASELINE
+from headroom.heads.scores.leaderboard import Choice
+from headroom.heads.scores.metrics import METRICS
+from headroom.heads.scores.paired import PairedResult
+
+Row = dict[str, Any]
+
+JUDGED = "recall_macro"
+QUESTION = "smote"
+SIGNIFICANT = 0.05
+PRACTICALLY_CERTAIN = 0.95
+NAMES = ("protocol", "model", "head", "balance", "folds", "repeats", "seed", "reduce", "tune")
+OUTCOMES = RAISED, LOWERED, SAME, UNCLEAR = ("raised", "lowered", "practically unchanged", "no change shown")
+
+NOTHING = ["Nothing here can be reported: no cell was fitted by an honest protocol."]
+LEAKY_REMARK = "DO NOT REPORT: rows of protocol leaky resample before the split; they show what that would have claimed"
+
+
+def digits(value: float | None, places: int = 3, sign: str = "") -> str:
+    """A number with a fixed number of decimals, or a dash.
+
+    >>> digits(0.12345), digits(0.12345, 2, "+"), digits(None)
+    ('0.123', '+0.12', '-')
+    """
+    return "-" if value is None else f"{value:{sign}.{places}f}"
+
+
+def interval(bounds: Any, sign: str = "", places: int = 3) -> str:
+    """A 95 % interval in brackets, or nothing.
+
+    >>> interval([0.1, 0.25], "+"), interval(None)
+    ('[+0.100, +0.250]', '')
+    """
+    if bounds is None or bounds[0] is None:
+        return ""
+    return f"[{digits(bounds[0], places, sign)}, {digits(bounds[1], places, sign)}]"
+
+
+def measured(row: Row, metric: str) -> str:
+    """A metric of a row with its interval."""
+    return f"{digits(row['metrics'][metric])} {interval(row['intervals'].get(metric))}".rstrip()
+
+
+def difference(item: Row) -> str:
+    """A comparison's difference with its interval."""
+    return f"{digits(item['difference'], sign='+')} {interval((item['low'], item['high']), '+')}".rstrip()
+
+
+def outlook(item: Row) -> str:
+    """The three posterior probabilities of a comparison."""
+    return " / ".join(digits(item[name], 2) for name in ("p_better", "p_equivalent", "p_worse"))
+
+
+def capital(text: str) -> str:
+    """A text with a capital letter in front."""
+    return text[:1].upper() + text[1:]
+
+
+def model_name(name: str, random_weights: bool) -> str:
+    """A model's name as it is shown; random weights are said wherever it stands."""
+    return name + " (random weights)" * random_weights
+
+
+def setting(row: Row, name: str) -> str:
+    """A setting of a row as it is shown."""
+    if row[name] is None:
+        return "-"
+    return model_name(row["model"], row["random_weights"]) if name == "model" else str(row[name])
+
+
+def settings(row: Row, names: Iterable[str]) -> str:
+    """Settings of a row in words, those of ``names`` only.
+
+    >>> settings({"protocol": "cv", "folds": 5, "repeats": 2, "reduce": "pca:5"}, ("folds", "repeats", "reduce"))
+    '5 folds x 2, reduced to pca:5'
+    """
+    wanted = {name: row[name] for name in names if row.get(name) is not None}
+    said = [setting(row, name) for name in ("model", "protocol") if name in wanted]
+    if row["protocol"] != "split":
+        folds = [f"{wanted['folds']} folds"] if "folds" in wanted else []
+        said.append(" ".join(folds + [f"x {row['repeats']}"] * (wanted.get("repeats", 1) > 1)))
+    said += [f"reduced to {wanted.get('reduce')}"] * ("reduce" in wanted) + ["tuned"] * bool(wanted.get("tune"))
+    said += [f"seed {wanted.get('seed')}"] * ("seed" in wanted)
+    return ", ".join(filter(None, said))
+
+
+def run(row: Row, names: Collection[str]) -> str:
+    """Settings of a row in as few letters as can be, those of ``names`` only.
+
+    >>> run({"protocol": "cv", "folds": 5, "repeats": 2, "seed": 0, "reduce": "pca:5", "tune": True}, NAMES)
+    'cv 5x2 pca:5 tuned seed 0'
+    """
+    wanted = {name: row[name] for name in ("protocol", "reduce") if name in names and row[name]}
+    by_folds = row["protocol"] != "split" and not {"folds", "repeats"}.isdisjoint(names)
+    folds = f"{row['folds']}x{row['repeats']}" if by_folds else ""
+    tuned = "tuned" if "tune" in names and row["tune"] else ""
+    seed = f"seed {row['seed']}" if "seed" in names else ""
+    return " ".join(filter(None, (wanted.get("protocol"), folds, wanted.get("reduce"), tuned, seed)))
+
+
+def balancer(name: str) -> str:
+    """A balancer's title; the name where it is none of ours."""
+    return BALANCERS[name].title if name in BALANCERS else name
+
+
+def label(row: Row, differing: Sequence[str]) -> str:
+    """Name a row by what tells it apart from the others."""
+    names = [name for name in differing if name not in ("head", "balance") and row[name] is not None]
+    context = ", ".join(
+        setting(row, name) if name in ("model", "protocol") else f"{name} {row[name]}" for name in names
+    )
+    balance = "without balancing" if row["balance"] == BASELINE else f"with {balancer(row['balance'])}"
+    return f"{row['head']} {balance}" + (f" ({context})" if context else "")
+
+
+def outcome(item: Row) -> str:
+    """What a balancer does to a metric, one of `OUTCOMES`.
+
+    Practically unchanged: inside the region of practical equivalence with a probability of at least 95 %. Raised or
+    lowered: Holm's p below 5 %.
+    """
+    if item["p_equivalent"] is not None and item["p_equivalent"] >= PRACTICALLY_CERTAIN:
+        return SAME
+    if item["p_holm"] is None or item["p_holm"] >= SIGNIFICANT:
+        return UNCLEAR
+    return RAISED if item["difference"] > 0 else LOWERED
+
+
+def mark(item: Row) -> str:
+    """``*`` for a significant difference, ``=`` for one that is practically none, else nothing.
+
+    >>> mark({"difference": 0.1, "p_holm": 0.01, "p_equivalent": 0.2})
+    '*'
+    """
+    return {SAME: "=", UNCLEAR: ""}.get(outcome(item), "*")
+
+
+def sentence(comparison: Mapping[str, Any]) -> str:
+    """Say, without a full stop, what a balancer does to a metric, and how sure that is.
+
+    >>> comparison = {
+    ...     "head": "svm", "balance": "smote", "metric": "recall_macro", "difference": 0.045, "low": 0.031,
+    ...     "high": 0.059, "p": 0.0004, "p_holm": 0.003, "p_better": 0.99, "p_equivalent": 0.01, "p_worse": 0.0,
+    ... }
+    >>> sentence(comparison)
+    'SMOTE raises macro recall of svm by 0.045 [0.031, 0.059]; p = 0.003 (Holm)'
+    >>> sentence(comparison | {"difference": 0.001, "low": -0.004, "high": 0.006, "p_holm": 1.0, "p_equivalent": 0.99})
+    'SMOTE leaves macro recall of svm practically unchanged: +0.001 [-0.004, 0.006]; p = 1.000 (Holm)'
+    """
+    metric, found = METRICS[comparison["metric"]], outcome(dict(comparison))
+    title = balancer(comparison["balance"])
+    s = "" if title.endswith("s") and not title.endswith("ss") else "s"
+    subject, of = capital(title), f"{metric.title} of {comparison['head']}"
+    change, p_holm, bounds = comparison["difference"], comparison["p_holm"], (comparison["low"], comparison["high"])
+    if p_holm is None:
+        return f"{subject} change{s} {of} by {change:+.3f}; the folds allow no test"
+    p = f"{p_value(p_holm)} (Holm)"
+    if found == SAME:
+        return f"{subject} leave{s} {of} practically unchanged: {change:+.3f} {interval(bounds)}; {p}"
+    if found == UNCLEAR:
+        return f"{subject} cannot be shown to change {of}: {change:+.3f} {interval(bounds)}; {p}"
+    verb = "raise" if found == RAISED else "lower"
+    if found == LOWERED:
+        bounds = (-bounds[1], -bounds[0])
+    value = "" if metric.higher_is_better else ", for the worse" if change > 0 else ", for the better"
+    return f"{subject} {verb}{s} {of} by {abs(change):.3f} {interval(bounds)}{value}; {p}"
+
+
+def p_value(p: float) -> str:
+    """A probability, not smaller than can be told.
+
+    >>> p_value(0.0004), p_value(0.02)
+    ('p < 0.001', 'p = 0.020')
+    """
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def best(row: Row, differing: Sequence[str]) -> str:
+    """Say which row wins."""
+    values = f"{METRICS[JUDGED].title} {measured(row, JUDGED)}, accuracy {measured(row, 'accuracy')}"
+    return f"Best: {label(row, differing)}, {values}."
+
+
+def next_best(row: Row, differing: Sequence[str], result: PairedResult | None) -> str:
+    """Say which row comes second, and how far behind it is."""
+    return f"Next: {label(row, differing)}, {digits(row['metrics'][JUDGED])}; {lead(result)}."
+
+
+def best_plain(row: Row, result: PairedResult | None) -> str:
+    """Say which row is best without balancing, and how far behind it is."""
+    return f"Best without balancing: {row['head']}, {measured(row, JUDGED)}; {lead(result)}."
+
+
+def random_remark(model: str) -> str:
+    """Say that a model knows nothing."""
+    return f"RANDOM weights in {model}: its numbers show that the pipeline runs, not what the network can"
+
+
+def chosen(choice: Choice) -> str:
+    """Say how firm the choice of the best row is, and what it is worth without the luck of being chosen."""
+    again = f"Chosen among {choice.among:,}, and again in {choice.share:.0%} of resampled test sets"
+    return f"{again}; corrected for the choice: {METRICS[JUDGED].title} {digits(choice.value)}."
+
+
+def lead(result: PairedResult | None) -> str:
+    """Say how far one row is ahead of another, and how sure that is."""
+    if result is None or result.p is None:
+        return "the two cannot be tested against each other"
+    evidence = f"{digits(result.difference, sign='+')} {interval((result.low, result.high), '+')}"
+    sure = "the lead is" if result.p < SIGNIFICANT else "the lead may be noise:"
+    return f"{sure} {evidence}, {p_value(result.p)}"
+
+
+def worth(comparisons: Sequence[Row]) -> list[str]:
+    """Say for which heads SMOTE helps or harms."""
+    lines = []
+    for metric in (JUDGED, "accuracy"):
+        groups: dict[str, list[str]] = {found: [] for found in OUTCOMES}
+        for item in comparisons:
+            if item["balance"] == QUESTION and item["metric"] == metric:
+                groups[outcome(item)].append(item["head"])
+        said = [f"{found} for {_counted(heads)}" for found, heads in groups.items() if heads]
+        lines += [f"{capital(METRICS[metric].title)} with {balancer(QUESTION)}: {'; '.join(said)}."] * bool(said)
+    return lines
+
+
+def _counted(names: list[str]) -> str:
+    """Names, each with how often it occurs where more than once."""
+    counts = {name: names.count(name) for name in names}
+    return ", ".join(name if count == 1 else f"{name} (x{count})" for name, count in counts.items())
