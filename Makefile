@@ -4,13 +4,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test fast lint docs clean
 
 demo: $(VENV)/.ready
 	$(BIN)/headroom demo
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -m ""
+
+fast: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -19,6 +22,7 @@ lint: $(VENV)/.ready-dev
 
 docs: $(VENV)/.ready
 	$(BIN)/python docs/make_commands.py
+	$(BIN)/python docs/make_minimum.py
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from joblib import cpu_count
 from machine import machine, versions, write_csv
 from PIL import Image
 
@@ -29,7 +30,6 @@ from headroom.features.network import NetworkOptions, plan_networks
 from headroom.features.scan import IMAGE_SUFFIXES, ImageSet
 from headroom.features.stream import Stream
 from headroom.features.views import Frame
-from headroom.pipeline.commands.options import cores
 
 ROUNDS = 3
 MEMORY_IMAGES = (10_000, 100_000)
@@ -78,17 +78,17 @@ def _parts(asked: argparse.Namespace) -> tuple[dict[str, Callable[[], object]], 
     record, images = choose_engine("auto"), _images(asked.folder, asked.images)
     networks = plan_networks(asked.model, NetworkOptions([asked.weights]))
     engines = Path(tempfile.mkdtemp())
-    how = Computing(record, asked.precision, cores(), engines)
+    how = Computing(record, asked.precision, cpu_count(), engines)
     with tempfile.TemporaryDirectory() as cache:
         precisions = [run.recipe.precision for run in extract(images, networks, how, Path(cache))]
     paths = [images.root / name for name in images.ids]
     frames = sorted({Frame(network.size) for network in networks})
-    with Stream([paths[: record.batch]], frames, record.batch, cores()) as decoded:
+    with Stream([paths[: record.batch]], frames, record.batch, cpu_count()) as decoded:
         batch = next(iter(decoded)).pixels
     loaded = [record.load(network, name, engines) for network, name in zip(networks, precisions, strict=True)]
 
     def decode() -> None:
-        with Stream([paths], frames, record.batch, cores()) as decoded:
+        with Stream([paths], frames, record.batch, cpu_count()) as decoded:
             for batch in decoded:
                 decoded.reuse(batch)
 
@@ -163,7 +163,7 @@ def _peak(folder: Path) -> float:
 
     networks = plan_networks(["mobilenet-0.25"], NetworkOptions(["random"]))
     with tempfile.TemporaryDirectory() as cache:
-        how = Computing(choose_engine("auto"), "float32", cores(), Path(cache))
+        how = Computing(choose_engine("auto"), "float32", cpu_count(), Path(cache))
         extract(scan_folders(folder, "memory"), networks, how, Path(cache))
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 

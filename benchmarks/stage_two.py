@@ -38,7 +38,8 @@ from headroom.heads.folds import plan_folds
 from headroom.heads.grid import plan_cells, run_cells
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
-from headroom.pipeline.problems import load_problem, plan_problems, stored_embeddings
+from headroom.pipeline.cache import read_cache
+from headroom.pipeline.problems import load_problem, plan_problems
 
 HEADS: dict[str, Callable[[], BaseEstimator]] = {
     "svm": SVC,
@@ -61,8 +62,7 @@ SAMPLERS: dict[str, Callable[[], Any]] = {
 def main() -> None:
     """Run both, write the table, print the ratio."""
     options = _options()
-    stored, _ = stored_embeddings(options.cache)
-    problem = load_problem(*plan_problems(stored, [options.dataset], [options.model])[0])
+    problem = load_problem(*plan_problems(read_cache(options.cache), [options.dataset], [options.model])[0])
     balancers, heads = options.balance or list(SAMPLERS), options.head or list(HEADS)
     half = len(balancers) // 2
     plain, walls = {}, {"plain": 0.0, "headroom": 0.0}

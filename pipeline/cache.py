@@ -1,41 +1,78 @@
-"""Whether the cache can be read back as it was written."""
+"""What the cache holds, each file opened once; and whether it can be read back as it was written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from headroom.errors import FeatureError, HeadError
-from headroom.features.store import read_header, read_vectors
+from headroom.features.store import Header, read_about, read_header, read_vectors
 from headroom.heads.results import Results
 
 ROWS = 8192
 
 
-def damages(cache: Path) -> Iterator[str]:
-    """Read every embedding file, whose vectors and settings carry checksums, and the results database.
+@dataclass(frozen=True)
+class EmbeddingFile:
+    """An embedding file with its settings, and the files of its augmented views."""
 
-    Parameters
-    ----------
-    cache : Path
+    dataset: str
+    model: str
+    fingerprint: str
+    path: Path
+    about: Mapping[str, Any] = field(compare=False, repr=False)
+    views: tuple["EmbeddingFile", ...] = ()
 
-    Yields
-    ------
-    str
-        One line for each file that is damaged.
-    """
-    for path in sorted((cache / "embeddings").glob("*/*.h5")):
+    @cached_property
+    def header(self) -> Header:
+        """All of the file but the vectors, read when first asked for; damage raises a FeatureError."""
+        return read_header(self.path)
+
+
+@dataclass(frozen=True)
+class Cached:
+    """Embedding files by data set and model, the newest of each first, and a line for each unreadable one."""
+
+    files: tuple[EmbeddingFile, ...]
+    unreadable: tuple[str, ...]
+
+    def newest(self, dataset: str) -> dict[str, EmbeddingFile]:
+        """The newest file of every model of a data set."""
+        found: dict[str, EmbeddingFile] = {}
+        for item in self.files:
+            if item.dataset == dataset:
+                found.setdefault(item.model, item)
+        return found
+
+
+def read_cache(cache: Path) -> Cached:
+    """Open every embedding file of a cache once; all who need to know of them take what this returns."""
+    found, unreadable = [], []
+    for path in sorted((cache / "embeddings").glob("*/*.h5"), key=lambda path: -path.stat().st_mtime_ns):
         try:
-            rows = len(read_header(path).ids)
-            for start in range(0, rows, ROWS):
-                read_vectors(path, start, min(start + ROWS, rows))
+            about = read_about(path)
         except FeatureError as error:
-            yield f"{error.got}: {error.remedy}"
-    database = cache / "results.db"
-    if database.is_file():
+            unreadable.append(f"{error.got}: {error.remedy}")
+        else:
+            found.append(EmbeddingFile(about["dataset"], about["model"], about["fingerprint"], path, about))
+    views = [(item.dataset, item.about["view_of"], item) for item in found if item.about["view"]]
+    files = [
+        replace(item, views=tuple(view for *of, view in views if of == [item.dataset, item.fingerprint]))
+        for item in found
+        if not item.about["view"]
+    ]
+    return Cached(tuple(sorted(files, key=attrgetter("dataset", "model"))), tuple(unreadable))
+
+
+def damages(cache: Path) -> Iterator[str]:
+    """Read every embedding file and the results database back; yield a line for each that is damaged."""
+    files = sorted((cache / "embeddings").glob("*/*.h5"))
+    for verify, path in [(_verify_embeddings, path) for path in files] + [(_verify_results, cache / "results.db")]:
         try:
-            with Results(database) as results:
-                for fingerprint in {cell.problem for cell in results.cells()}:
-                    results.problem_info(fingerprint)
-        except HeadError as error:
+            verify(path)
+        except (FeatureError, HeadError) as error:
             yield f"{error.got}: {error.remedy}"
 
 
@@ -43,3 +80,17 @@ def leftovers(cache: Path) -> list[str]:
     """Say which extractions were interrupted; their finished blocks wait for the next run."""
     folders = sorted((cache / "embeddings").glob("*/*.blocks"))
     return [f"{folder} is of an interrupted extraction; run the same extract again to finish it" for folder in folders]
+
+
+def _verify_embeddings(path: Path) -> None:
+    rows = len(read_header(path).ids)
+    for start in range(0, rows, ROWS):
+        read_vectors(path, start, min(start + ROWS, rows))
+
+
+def _verify_results(path: Path) -> None:
+    if path.is_file():
+        with Results(path) as results:
+            for cell in results.cells():
+                results.folds(cell.key)
+                results.problem(cell.problem)

@@ -82,22 +82,21 @@ def _explained(error: Exception) -> tuple[str, str]:
     return got, "set HEADROOM_DEBUG=1 and run again for the details, and report them; what was finished is kept"
 
 
+def misuse(error: Exception) -> str | None:
+    """What was wrong in the options, in one line, of an error that Typer raises for them; None of any other."""
+    if not hasattr(error, "format_message"):
+        return None
+    return " ".join(error.format_message().split()).rstrip(".:")
+
+
 @contextmanager
-def progress(quiet: bool = False) -> Iterator[Callable[[int, int, str], None]]:
+def progress() -> Iterator[Callable[[int, int, str], None]]:
     """Show progress on stderr: a bar on a terminal, a line now and then elsewhere.
 
-    Parameters
-    ----------
-    quiet : bool
-        Show nothing.
-
-    Yields
-    ------
-    callable
-        To be called with the number done, the number in all, and what is under way.
+    Yields a function of the number done, the number in all, and what is under way.
     """
-    if quiet or not sys.stderr.isatty():
-        yield _silent if quiet else _LineProgress()
+    if not sys.stderr.isatty():
+        yield _LineProgress()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -106,10 +105,6 @@ def progress(quiet: bool = False) -> Iterator[Callable[[int, int, str], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None, visible=False)
         yield lambda done, total, text: bar.update(task, completed=done, total=total, description=text, visible=True)
-
-
-def _silent(done: int, total: int, text: str) -> None:
-    """Show nothing."""
 
 
 class _LineProgress:

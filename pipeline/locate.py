@@ -27,20 +27,12 @@ def locate(
     ----------
     dataset : str
         A name of the catalogue, a folder in ``data_dir``, or a path.
-    data_dir : Path
     name : str or None
         Another name to keep it under.
     labels : Path or None
         CSV file; relative to the working folder or to the data set.
-    columns : Columns or None
     pattern : str or None
         Finds patient ids in file names.
-    ordinal : bool
-        The classes are ordered grades.
-
-    Returns
-    -------
-    ImageSet
 
     Raises
     ------
@@ -58,7 +50,7 @@ def locate(
 
 
 def _folder(dataset: str, data_dir: Path) -> Path:
-    """Return the folder that a path or a name stands for."""
+    """The folder that a path or a name stands for."""
     for folder in (Path(dataset).expanduser(), data_dir / dataset):
         if folder.is_dir():
             return folder
@@ -70,15 +62,15 @@ def _folder(dataset: str, data_dir: Path) -> Path:
 def _own(folder: Path, labels: Path | None, columns: Columns) -> ImageSet:
     """Scan a user's own folder, with a label file where there is one."""
     name = folder.resolve().name
-    if labels is None and (folder / USUAL_TABLE).is_file():
-        labels = folder / USUAL_TABLE
-    if labels is None:
+    usual = folder / USUAL_TABLE
+    if labels is None and not usual.is_file():
         return scan_folders(folder, name)
+    labels = labels or usual
     return scan_table(labels if labels.is_file() else folder / labels, folder, name, columns)
 
 
 def _safe(name: str) -> str:
-    """Return a name that can be a folder's on any system."""
+    """A name that can be a folder's on any system."""
     safe = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in name).strip(". ")
     if not safe:
         raise UsageError(got=f"the name {name!r}", remedy="give the data set a name of letters and digits with --name")

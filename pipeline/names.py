@@ -7,25 +7,12 @@ from headroom.errors import UsageError, nearest
 
 
 def pick(kind: str, asked: Iterable[str], table: Iterable[str]) -> list[str]:
-    """Return the rows that names and wildcards stand for, in the order asked.
-
-    Parameters
-    ----------
-    kind : str
-        What the table holds, for the error.
-    asked : iterable of str
-        Names, wildcards such as ``"densenet*"``, or ``"all"``.
-    table : iterable of str
-
-    Returns
-    -------
-    list of str
-        Each row once.
+    """The rows that names, wildcards such as ``"densenet*"`` and ``"all"`` stand for, each once, in the order asked.
 
     Raises
     ------
     UsageError
-        A name fits no row; the nearest right ones are named.
+        A name fits no row; ``kind`` says what the table holds.
 
     Examples
     --------
@@ -43,11 +30,11 @@ def pick(kind: str, asked: Iterable[str], table: Iterable[str]) -> list[str]:
 
 
 def unknown(kind: str, name: str, rows: list[str]) -> UsageError:
-    """Return the error for a name that fits no row, with the nearest right ones.
+    """The error for a name that fits no row, with the nearest right ones.
 
     Examples
     --------
     >>> unknown("model", "exception", ["xception", "vgg16"]).remedy
     'did you mean xception?'
     """
-    return UsageError(f"unknown {kind} '{name}'", nearest(name, rows))
+    return UsageError(got=f"unknown {kind} '{name}'", remedy=nearest(name, rows))

@@ -1,79 +1,30 @@
 """From embedding files in the cache to the problems of stage two."""
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from headroom.errors import FeatureError, UsageError
-from headroom.features.store import Embeddings, read_about, read_embeddings
+from headroom.features.store import read_vectors
 from headroom.heads.folds import union_groups
 from headroom.heads.samples import Problem
+from headroom.pipeline.cache import Cached, EmbeddingFile
 from headroom.pipeline.names import pick, unknown
 
 FUSION = "+"
 
-
-@dataclass(frozen=True)
-class Stored:
-    """An embedding file in the cache, with those of its augmented views."""
-
-    dataset: str
-    model: str
-    fingerprint: str
-    path: Path
-    views: tuple[tuple[str, Path], ...] = ()
-
-
-def stored_embeddings(cache: Path) -> tuple[list[Stored], list[str]]:
-    """List the embedding files of a cache, the newest of each data set and model first.
-
-    Parameters
-    ----------
-    cache : Path
-
-    Returns
-    -------
-    stored : list of Stored
-        Ordered by data set and model.
-    unreadable : list of str
-        A line for each file that is damaged.
-    """
-    files = sorted((cache / "embeddings").glob("*/*.h5"), key=lambda path: -path.stat().st_mtime_ns)
-    settings, unreadable = [], []
-    for path in files:
-        try:
-            settings.append((path, read_about(path)))
-        except FeatureError as error:
-            unreadable.append(f"{error.got}: {error.remedy}")
-    views: dict[tuple[str, str], dict[str, Path]] = {}
-    for path, about in settings:
-        if about["view"]:
-            views.setdefault((about["dataset"], about["view_of"]), {})[about["view"]] = path
-    found = [
-        Stored(
-            about["dataset"],
-            about["model"],
-            about["fingerprint"],
-            path,
-            tuple(views.get((about["dataset"], about["fingerprint"]), {}).items()),
-        )
-        for path, about in settings
-        if not about["view"]
-    ]
-    return sorted(found, key=lambda item: (item.dataset, item.model)), unreadable
+Image = tuple[str, bytes]  # id and content hash
 
 
 def plan_problems(
-    stored: list[Stored], datasets: Iterable[str], models: Iterable[str]
-) -> list[tuple[str, str, tuple[Stored, ...]]]:
+    cached: Cached, datasets: Iterable[str], models: Iterable[str]
+) -> list[tuple[str, str, tuple[EmbeddingFile, ...]]]:
     """Say which problems are asked for: data set, model, and the files that make it.
 
     Parameters
     ----------
-    stored : list of Stored
+    cached : Cached
     datasets : iterable of str
         Names or wildcards; none: all.
     models : iterable of str
@@ -81,38 +32,31 @@ def plan_problems(
 
     Returns
     -------
-    list of (str, str, tuple of Stored)
+    list of (str, str, tuple of EmbeddingFile)
 
     Raises
     ------
     UsageError
         Nothing is stored, or a name fits nothing.
     """
-    if not stored:
+    if not cached.files:
         raise UsageError(got="the cache holds no embeddings", remedy="run extract first, or name another --cache")
-    known_sets = list(dict.fromkeys(item.dataset for item in stored))
-    wanted_sets = pick("data set", list(datasets) or ["all"], known_sets)
-    wanted_models = list(models) or ["all"]
     problems = []
-    for dataset in wanted_sets:
-        here: dict[str, Stored] = {}
-        exact: dict[str, Stored] = {}
-        for item in stored:
-            if item.dataset == dataset:
-                here.setdefault(item.model, item)
-                exact[f"{item.model}@{item.fingerprint[:8]}"] = item
-        for asked in wanted_models:
-            if FUSION in asked:
-                parts = tuple(_one(part, here, exact) for part in asked.split(FUSION))
+    for dataset in pick("data set", list(datasets) or ["all"], dict.fromkeys(item.dataset for item in cached.files)):
+        newest = cached.newest(dataset)
+        exact = {f"{item.model}@{item.fingerprint[:8]}": item for item in cached.files if item.dataset == dataset}
+        for asked in list(models) or ["all"]:
+            if FUSION in asked or "@" in asked:
+                parts = tuple(_one(part, exact | newest) for part in asked.split(FUSION))
                 problems.append((dataset, asked, parts))
-            elif "@" in asked:
-                problems.append((dataset, asked, (_one(asked, here, exact),)))
             else:
-                problems += [(dataset, model, (here[model],)) for model in pick("stored model", [asked], here)]
+                problems += [(dataset, model, (newest[model],)) for model in pick("stored model", [asked], newest)]
     return list(dict.fromkeys(problems))
 
 
-def load_problem(dataset: str, model: str, files: tuple[Stored, ...], *, views: bool = False) -> Problem:
+def load_problem(
+    dataset: str, model: str, files: Sequence[EmbeddingFile], *, vectors: bool = True, views: bool = False
+) -> Problem:
     """Read the embeddings of a problem and find its groups.
 
     Rows of one group share a patient or have identical content. Where several models are joined, images that one of
@@ -121,7 +65,9 @@ def load_problem(dataset: str, model: str, files: tuple[Stored, ...], *, views: 
     Parameters
     ----------
     dataset, model : str
-    files : tuple of Stored
+    files : sequence of EmbeddingFile
+    vectors : bool
+        Whether the vectors are wanted; else they have no columns.
     views : bool
         Whether the augmented views are wanted too.
 
@@ -134,65 +80,62 @@ def load_problem(dataset: str, model: str, files: tuple[Stored, ...], *, views: 
     FeatureError
         A file is damaged, or the files have no image in common.
     """
-    parts = [read_embeddings(file.path) for file in files]
-    first = parts[0]
-    if len(parts) == 1:
-        vectors, rows = first.vectors, np.arange(len(first.ids))
-    else:
-        vectors, rows = _fused(parts, model)
-    labels, ids, groups = first.labels[rows], first.ids[rows], first.groups[rows]
-    hashes, split = first.content_hash[rows], first.split[rows]
-    digest = hashlib.sha256("|".join((dataset, model, *(part.fingerprint for part in parts))).encode())
-    for column in (labels.astype(np.int64), *(np.char.encode(text, "utf-8") for text in (ids, groups, hashes, split))):
-        digest.update(np.ascontiguousarray(column).tobytes())
-    digest.update(repr((first.classes, bool(first.about["ordinal"]))).encode())
-    return Problem(
-        dataset=dataset,
-        model=model,
-        vectors=vectors,
-        labels=labels,
-        classes=first.classes,
-        ids=ids,
-        groups=union_groups(groups, hashes),
-        split=split,
-        ordinal=bool(first.about["ordinal"]),
-        fingerprint=digest.hexdigest(),
-        views=_views(files, ids, hashes) if views else None,
-    )
-
-
-def _one(name: str, here: dict[str, Stored], exact: dict[str, Stored]) -> Stored:
-    """Return the one stored file that a name stands for."""
-    found = here.get(name) or exact.get(name)
-    if found is None:
-        raise unknown(kind="stored model", name=name, rows=[*here, *exact])
-    return found
-
-
-def _views(files: tuple[Stored, ...], ids: np.ndarray, hashes: np.ndarray) -> np.ndarray | None:
-    """Read the views that every file has; float32, shape (n, v, d), or None."""
-    joined = []
-    places = [dict(file.views) for file in files]
-    for view in sorted(set.intersection(*map(set, places))):
-        parts = [read_embeddings(place[view]) for place in places]
-        indexes = [
-            {key: row for row, key in enumerate(zip(part.ids, part.content_hash, strict=True))} for part in parts
-        ]
-        keys = list(zip(ids, hashes, strict=True))
-        if all(key in index for index in indexes for key in keys):
-            rows = [[index[key] for key in keys] for index in indexes]
-            joined.append(np.hstack([part.vectors[row] for part, row in zip(parts, rows, strict=True)]))
-    return np.stack(joined, axis=1) if joined else None
-
-
-def _fused(parts: list[Embeddings], model: str) -> tuple[np.ndarray, np.ndarray]:
-    """Join the vectors of the images that all parts have; return them and their rows in the first part."""
-    where = [{key: row for row, key in enumerate(zip(part.ids, part.content_hash, strict=True))} for part in parts]
-    common = [key for key in where[0] if all(key in rows for rows in where[1:])]
-    if not common:
+    first, *others = [_rows(file) for file in files]
+    images = [image for image in first if all(image in index for index in others)]
+    if not images:
         raise FeatureError(
             got=f"the embeddings of {model} have no image in common",
             remedy="run extract for all of them on the same images",
         )
-    rows = [np.array([index[key] for key in common]) for index in where]
-    return np.hstack([part.vectors[row] for part, row in zip(parts, rows, strict=True)]), rows[0]
+    header, rows = files[0].header, [first[image] for image in images]
+    labels, hashes = header.labels[rows], header.content_hash.astype(str)[rows]
+    ids, groups, split = (np.array(texts)[rows] for texts in (header.ids, header.groups, header.split))
+    ordinal = bool(header.about["ordinal"])
+    digest = hashlib.sha256("|".join((dataset, model, *(file.fingerprint for file in files))).encode())
+    for column in (labels.astype(np.int64), *(np.char.encode(text, "utf-8") for text in (ids, groups, hashes, split))):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    digest.update(repr((header.classes, ordinal)).encode())
+    return Problem(
+        dataset=dataset,
+        model=model,
+        vectors=_joined(files, images) if vectors else np.empty((len(ids), 0), np.float32),
+        labels=labels,
+        classes=header.classes,
+        ids=ids,
+        groups=union_groups(groups, hashes),
+        split=split,
+        ordinal=ordinal,
+        fingerprint=digest.hexdigest(),
+        views=_views(files, images) if views else None,
+    )
+
+
+def _one(name: str, files: Mapping[str, EmbeddingFile]) -> EmbeddingFile:
+    """The file that a name stands for."""
+    if name not in files:
+        raise unknown(kind="stored model", name=name, rows=list(files))
+    return files[name]
+
+
+def _rows(file: EmbeddingFile) -> dict[Image, int]:
+    """The row of each image in a file."""
+    images = zip(file.header.ids, file.header.content_hash.tolist(), strict=True)
+    return {image: row for row, image in enumerate(images)}
+
+
+def _joined(files: Sequence[EmbeddingFile], images: list[Image]) -> np.ndarray:
+    """Vectors of these images, those of several files side by side; float32, shape (n, d)."""
+    parts = []
+    for file in files:
+        index = _rows(file)
+        vectors = read_vectors(file.path, 0, len(index))
+        parts.append(vectors if images == list(index) else vectors[[index[image] for image in images]])
+    return parts[0] if len(parts) == 1 else np.hstack(parts)  # no copy of what may be large
+
+
+def _views(files: Sequence[EmbeddingFile], images: list[Image]) -> np.ndarray | None:
+    """The views that every file has of all these images; float32, shape (n, v, d), or None."""
+    places = [{view.about["view"]: view for view in file.views} for file in files]
+    common = [[place[name] for place in places] for name in sorted(set.intersection(*map(set, places)))]
+    joined = [_joined(parts, images) for parts in common if all(_rows(part).keys() >= set(images) for part in parts)]
+    return np.stack(joined, axis=1) if joined else None

@@ -1,6 +1,8 @@
 """What a command left behind, and what must be true of every command."""
 
+import importlib
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,6 +63,13 @@ def headroom(*arguments: object, **options: Any) -> Done:
     command = [sys.executable, "-m", "headroom", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, **options)
     return checked(Done(done.returncode, done.stdout, done.stderr))
+
+
+def brought(module: str, least: str | None = None) -> None:
+    """Skip a test for what the development environment lacks; in CI that is a failure."""
+    if os.environ.get("CI"):
+        importlib.import_module(module)
+    pytest.importorskip(module, least)
 
 
 def contents(path: Path) -> dict[str, bytes]:

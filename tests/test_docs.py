@@ -3,20 +3,24 @@
 A ``console`` block is run line by line, page by page, in a folder with small sets in the layouts that the pages speak
 of, and with an engine without a network. What a block shows after a command matters only where it is an error: then
 the command has to end in it (``...`` stands for anything). In a ``console parsed`` block options are only parsed, for
-what needs hours, a network or another program.
+what needs hours, a network or another program. The ``python`` blocks of a page run in between, all in one namespace.
 """
 
+import doctest
 import re
 import shlex
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
+from typing import Any
 
 import numpy as np
 import pytest
 import typer.main
 
+import headroom
 from docs import make_commands
 from headroom.features.backbones import BACKBONES
 from headroom.features.build import Network
@@ -24,6 +28,7 @@ from headroom.features.engines import ENGINES, EngineRecord
 from headroom.pipeline.commands import app
 from tests import fake_engine
 from tests.pictures import folder_set, table_set, write_picture
+from tests.running import brought
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -81,7 +86,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings} | set(named)
 
 
-def pages_with(kind: type) -> list:
+def pages_with(kind: type | UnionType) -> list:
     found = [page for page in PAGES if page.is_file() and any(isinstance(step, kind) for step in steps(page))]
     return [pytest.param(page, id=page.name) for page in found]
 
@@ -117,18 +122,32 @@ def test_every_command_line_parses(page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", pages_with(Step))
-def test_every_command_runs(page, run, world):
+@pytest.mark.parametrize("page", pages_with(Step | str))
+def test_every_command_and_every_snippet_runs(page, run, world):
     wrong = []
+    names: dict[str, Any] = {}
     for step in steps(page):
         if isinstance(step, str):
-            exec(compile(step, page.name, "exec"), {})
+            if "import pandas" in step:
+                brought("pandas")
+            exec(compile(step, page.name, "exec"), names)
         elif not step.parsed:
             done = run(*step.arguments)
             expected = re.escape(step.error).replace(r"\.\.\.", ".*")
             if (done.code == 0) != (not step.error) or not re.search(expected, done.stderr):
                 wrong.append((" ".join(step.words), done.code, done.stderr))
     assert not wrong
+
+
+@pytest.mark.slow
+def test_examples_of_the_python_interface(run, world):
+    brought("pandas")
+    import pandas
+
+    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    assert (
+        doctest.testmod(headroom, extraglobs={"headroom": headroom, "pandas": pandas}, optionflags=options).failed == 0
+    )
 
 
 class ProjectingEngine:

@@ -1,24 +1,36 @@
-"""What the checks look at: small facts of one data set, gathered from the cache and from the image files."""
+"""What the checks look at: small facts of one data set, gathered from the cache and from the image files.
 
+What is dear to learn is kept beside the embeddings, in ``facts.json``, under a key of all that determined it.
+"""
+
+import hashlib
+import json
 import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from headroom.errors import FeatureError
-from headroom.features.store import Header, read_about, read_header
+from headroom.features.safewrite import replacing
+from headroom.features.store import Header
 from headroom.heads.cell import Cell
 from headroom.heads.folds import near_duplicates
 from headroom.heads.samples import Problem
 from headroom.heads.scores.scored import Scored
-from headroom.pipeline.problems import Stored, load_problem
+from headroom.pipeline.cache import Cached, EmbeddingFile
+from headroom.pipeline.problems import load_problem
 
+VERSION = 1  # of the facts that are kept: raised wherever one would be another
 FILE_PROPERTIES = ("width", "height", "mode", "format", "bytes")
 MOST_VECTORS = 20_000  # compared with each other for near-duplicates
 MOST_FILES = 5_000  # opened for their properties
+TREE_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -30,18 +42,27 @@ class ModelFacts:
     model : str
     dim, not_finite, dead : int
         Columns; those with a value that is no number; those that never change.
-    near : tuple of (str, str)
-        Ids of images of different groups whose vectors point almost the same way.
-    outdated : bool
-        Whether cells were fitted on an earlier state of it.
+    near : int
+        Pairs of images of different groups whose vectors point almost the same way.
+    pair : sequence of str
+        Ids of the first pair.
     """
 
     model: str
     dim: int
     not_finite: int = 0
     dead: int = 0
-    near: tuple[tuple[str, str], ...] = ()
-    outdated: bool = False
+    near: int = 0
+    pair: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """How well a small tree guesses the class from file properties alone, and which of them tells most."""
+
+    accuracy: float
+    majority: float
+    telling: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,139 +71,159 @@ class Evidence:
 
     Attributes
     ----------
-    dataset : str
-    classes : tuple of str
-    labels, groups : ndarray of int64, shape (n,)
-        Rows of one group share a patient or their content.
-    contents, patients, split : ndarray of str, shape (n,)
-        Content hash, patient id and official part; empty arrays where no embedding file is left.
-    unreadable : mapping of str to str
-        Images that could not be embedded, with the reason.
+    problem : Problem
+        Its vectors are not looked at.
+    header : Header, optional
+        Of an embedding file; rows as in ``problem``. None where there is no file any more.
     changed : tuple of str
         Images that are gone or differ from when they were embedded; empty where the whole folder is out of reach.
-    properties : ndarray of object, shape (m, 5), or None
-        `FILE_PROPERTIES` of a sample of the files; None where they are out of reach.
-    property_labels : ndarray of int64, shape (m,)
+    files : FileFacts, optional
+        None where the files are out of reach, or too few to tell.
     models : tuple of ModelFacts
+    outdated : tuple of str
+        Models of which cells were fitted on an earlier state.
     cells : tuple of Cell
     scored : mapping of str to Scored
-        Of every fitted cell by its key.
+        Of every fitted cell, by its key.
     """
 
-    dataset: str
-    classes: tuple[str, ...]
-    labels: np.ndarray
-    groups: np.ndarray
-    contents: np.ndarray = field(default_factory=lambda: np.array([], str))
-    patients: np.ndarray = field(default_factory=lambda: np.array([], str))
-    split: np.ndarray = field(default_factory=lambda: np.array([], str))
-    unreadable: Mapping[str, str] = field(default_factory=dict)
+    problem: Problem
+    header: Header | None = None
     changed: tuple[str, ...] = ()
-    properties: np.ndarray | None = None
-    property_labels: np.ndarray | None = None
+    files: FileFacts | None = None
     models: tuple[ModelFacts, ...] = ()
+    outdated: tuple[str, ...] = ()
     cells: tuple[Cell, ...] = ()
     scored: Mapping[str, Scored] = field(default_factory=dict)
 
 
 def gather(
     dataset: str,
-    stored: Iterable[Stored],
+    cached: Cached,
     cells: Iterable[Cell],
     problems: Mapping[str, Problem],
     scored: Mapping[str, Scored],
     data_dir: Path,
 ) -> Evidence | None:
-    """Gather the facts of one data set; what cannot be read is left out.
+    """Gather the facts of one data set; None where neither an embedding nor a cell of it can be read."""
+    cells = tuple(cell for cell in cells if cell.dataset == dataset)
+    fitted = {(cell.model, cell.problem) for cell in cells}
+    first: tuple[Problem, EmbeddingFile] | None = None
+    models: list[ModelFacts] = []
+    outdated: list[str] = []
+    for item in cached.newest(dataset).values():
+        with suppress(FeatureError):  # a damaged file: what it holds cannot be judged
+            problem = load_problem(dataset, item.model, [item], vectors=False)
+            models.append(ModelFacts(**_kept(item, item.model, problem.fingerprint, partial(_model_facts, item))))
+            outdated += {model for model, of in fitted if model == item.model and of != problem.fingerprint}
+            first = first or (problem, item)
+    if first is None:
+        return Evidence(problems[cells[0].problem], cells=cells, scored=scored) if cells else None
+    problem, item = first
+    root = image_folder(dataset, cached, data_dir)
+    changed, files = _look(item, root) if root else ((), None)
+    return Evidence(problem, item.header, changed, files, tuple(models), tuple(outdated), cells, scored)
+
+
+def image_folder(dataset: str, cached: Cached, data_dir: Path) -> Path | None:
+    """Where the images of a data set are: where they were embedded, or in the data folder; None: out of reach."""
+    roots = [Path(item.about["root"]) for item in cached.newest(dataset).values()]
+    return next((place for place in (*roots, data_dir / dataset) if roots and place.is_dir()), None)
+
+
+def file_facts(properties: np.ndarray, labels: np.ndarray) -> FileFacts | None:
+    """Let a small tree guess the label from the file, not the picture (Kapoor and Narayanan 2023 on such leaks).
 
     Parameters
     ----------
-    dataset : str
-    stored : iterable of Stored
-        Embedding files of any data set, the newest of a model first.
-    cells : iterable of Cell
-        Of any data set.
-    problems : mapping of str to Problem
-        By fingerprint.
-    data_dir : Path
-        Where the images are looked for if they are no longer where they were.
+    properties : ndarray of object, shape (m, 5)
+        `FILE_PROPERTIES` of each file.
+    labels : ndarray of int64, shape (m,)
 
     Returns
     -------
-    Evidence or None
-        None where neither an embedding nor a cell can be read.
+    FileFacts or None
+        None where there are too few files to tell.
     """
-    cells = tuple(cell for cell in cells if cell.dataset == dataset)
-    newest = {item.model: item for item in reversed(list(stored)) if item.dataset == dataset}
-    facts = [found for item in newest.values() if (found := _model_facts(item, cells)) is not None]
-    scored = {cell.key: scored[cell.key] for cell in cells if cell.status == "fitted"}
-    if not facts and not cells:
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.tree import DecisionTreeClassifier
+
+    counts = np.bincount(labels, minlength=1)
+    if np.count_nonzero(counts) < 2 or counts[counts > 0].min() < TREE_FOLDS:
         return None
-    if not facts:
-        known = problems[cells[0].problem]
-        return Evidence(dataset, known.classes, known.labels, known.groups, cells=cells, scored=scored)
-    header = read_header(newest[facts[0][0].model].path)
-    places = (Path(header.about["root"]), data_dir / dataset)
-    root = next((place for place in places if place.is_dir()), None)
-    properties, rows = _file_properties(header, root) if root else (None, None)
-    return Evidence(
-        dataset,
-        header.classes,
-        header.labels,
-        groups=facts[0][1],
-        contents=header.content_hash.astype(str),
-        patients=np.array(header.groups),
-        split=np.array(header.split),
-        unreadable=header.bad,
-        changed=_changed(header, root) if root else (),
-        properties=properties,
-        property_labels=None if rows is None else header.labels[rows],
-        models=tuple(found for found, _ in facts),
-        cells=cells,
-        scored=scored,
-    )
+    columns = np.column_stack([_as_numbers(column) for column in properties.T])
+    tree = DecisionTreeClassifier(max_depth=4, min_samples_leaf=max(5, len(labels) // 200), random_state=0)
+    folds = StratifiedKFold(TREE_FOLDS, shuffle=True, random_state=0)
+    accuracy = float((cross_val_predict(tree, columns, labels, cv=folds) == labels).mean())
+    telling = FILE_PROPERTIES[int(tree.fit(columns, labels).feature_importances_.argmax())]
+    return FileFacts(accuracy, float(counts.max() / len(labels)), telling)
 
 
-def _model_facts(item: Stored, cells: tuple[Cell, ...]) -> tuple[ModelFacts, np.ndarray] | None:
-    """Facts of one embedding, and its groups; None where its file is damaged."""
-    try:
-        problem = load_problem(item.dataset, item.model, (item,))
-    except FeatureError:
-        return None
-    vectors = problem.vectors
+def _kept(item: EmbeddingFile, name: str, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Facts of a data set by name: those kept under this key, or computed and, where the cache can be written, kept."""
+    path, key = item.path.with_name("facts.json"), f"{VERSION} {key}"
+    known = _read_facts(path)
+    if name not in known or known[name]["key"] != key:
+        known[name] = {"key": key, "facts": compute()}
+        with suppress(OSError), replacing(path) as beside:
+            beside.write_text(json.dumps({"checksum": _checksum(known), "kept": known}), encoding="utf-8")
+    return known[name]["facts"]
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    """Everything that is kept; nothing where the file is missing, damaged or another's."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["checksum"] == _checksum(content["kept"]):
+            return content["kept"]
+    return {}
+
+
+def _checksum(kept: Any) -> str:
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _model_facts(item: EmbeddingFile) -> dict[str, Any]:
+    problem = load_problem(item.dataset, item.model, [item])
+    vectors, groups = problem.vectors, problem.groups
     rows = np.sort(np.random.default_rng(0).permutation(len(vectors))[:MOST_VECTORS])
     finite = np.isfinite(vectors)
-    telling = read_about(item.path)["weights"] != "random"  # a random network finds everything alike
+    telling = item.about.get("weights") != "random"  # a random network finds everything alike
     pairs = rows[near_duplicates(np.where(finite[rows], vectors[rows], 0) if telling else vectors[:0])]
-    pairs = pairs[problem.groups[pairs[:, 0]] != problem.groups[pairs[:, 1]]]
+    pairs = pairs[groups[pairs[:, 0]] != groups[pairs[:, 1]]]
     found = ModelFacts(
         model=item.model,
         dim=vectors.shape[1],
         not_finite=int((~finite).any(axis=0).sum()),
         dead=int((vectors.max(axis=0, initial=-np.inf) == vectors.min(axis=0, initial=np.inf)).sum()),
-        near=tuple((str(problem.ids[one]), str(problem.ids[two])) for one, two in pairs),
-        outdated=any(cell.model == item.model and cell.problem != problem.fingerprint for cell in cells),
+        near=len(pairs),
+        pair=problem.ids[pairs[:1].ravel()].tolist(),
     )
-    return found, problem.groups
+    return asdict(found)
 
 
-def _changed(header: Header, root: Path) -> tuple[str, ...]:
-    """Images whose file is gone, or of another size or time than when it was read."""
-    return tuple(
-        name for name, stamp in zip(header.ids, header.stamps.tolist(), strict=True) if _stamp(root / name) != stamp
-    )
+def _look(item: EmbeddingFile, root: Path) -> tuple[tuple[str, ...], FileFacts | None]:
+    """Images whose file is gone, or of another size or time than when it was read; and what the files tell."""
+    header = item.header
+    stamps = [_stamp(root / name) for name in header.ids]
+    known = header.stamps.tolist()
+    state = json.dumps([str(root.resolve()), header.ids, header.labels.tolist(), stamps])
+    key = hashlib.sha256(state.encode()).hexdigest()
+    told = _kept(item, "image files", key, partial(_opened, header, root))
+    changed = tuple(name for name, then, now in zip(header.ids, known, stamps, strict=True) if then != now)
+    return changed, FileFacts(**told) if told else None
 
 
 def _stamp(path: Path) -> list[int] | None:
-    try:
+    """Bytes and modification time of a file; None where there is none."""
+    with suppress(OSError):
         about = path.stat()
-    except OSError:
-        return None
-    return [about.st_size, about.st_mtime_ns]
+        return [about.st_size, about.st_mtime_ns]
+    return None
 
 
-def _file_properties(header: Header, root: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Properties of a seeded sample of the files, and their rows; those that Pillow cannot open are left out."""
+def _opened(header: Header, root: Path) -> dict[str, Any]:
+    """What a seeded sample of the files tells; those that Pillow cannot open are left out."""
     found, rows = [], []
     for row in np.sort(np.random.default_rng(0).permutation(len(header.ids))[:MOST_FILES]):
         path = root / header.ids[row]
@@ -192,4 +233,13 @@ def _file_properties(header: Header, root: Path) -> tuple[np.ndarray, np.ndarray
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             continue
         rows.append(row)
-    return np.array(found, dtype=object).reshape(-1, len(FILE_PROPERTIES)), np.array(rows, dtype=np.int64)
+    properties = np.array(found, dtype=object).reshape(-1, len(FILE_PROPERTIES))
+    told = file_facts(properties, header.labels[np.array(rows, dtype=np.int64)])
+    return asdict(told) if told else {}
+
+
+def _as_numbers(column: np.ndarray) -> np.ndarray:
+    """Numbers as they are, texts by their rank."""
+    if all(isinstance(value, int) for value in column):
+        return column.astype(float)
+    return np.unique(column.astype(str), return_inverse=True)[1].astype(float)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from headroom.pipeline.commands.fit import fit
 from headroom.pipeline.commands.replicate import replicate
 from headroom.pipeline.commands.report import report
 from headroom.pipeline.commands.tables import datasets, models
-from headroom.pipeline.console import INTERRUPTED, WRONG_USE, say
+from headroom.pipeline.console import INTERRUPTED, WRONG_USE, misuse, say
 
 app = typer.Typer(
     name="headroom",
@@ -29,12 +30,9 @@ for _command in (extract, fit, report, check, datasets, models, replicate, demo)
 def _show_version(asked: bool) -> None:
     """Show the version and leave."""
     if asked:
-        from importlib.metadata import PackageNotFoundError, version
+        import headroom
 
-        try:
-            typer.echo(version("headroom"))
-        except PackageNotFoundError:
-            typer.echo("a checkout that is not installed")
+        typer.echo(headroom.__version__)
         raise typer.Exit
 
 
@@ -45,11 +43,6 @@ def _headroom(
     ] = False,
 ) -> None:
     pass
-
-
-def main() -> None:
-    """Run ``headroom``."""
-    _run(app, "headroom")
 
 
 def _alone(function: Callable, name: str) -> None:
@@ -66,26 +59,16 @@ def _run(program: typer.Typer, name: str) -> None:
     except typer.Abort:
         sys.exit(INTERRUPTED)
     except Exception as error:
-        if not hasattr(error, "format_message"):  # what Typer raises for wrong options
+        message = misuse(error)
+        if message is None:
             raise
-        message = " ".join(error.format_message().split()).rstrip(".:")
         if message:  # none where the help was shown instead
             context = getattr(error, "ctx", None)
-            say(f"error: {message}")
-            say(f"   do: see '{context.command_path if context else name} --help'")
+            say(f"error: {message}\n   do: see '{context.command_path if context else name} --help'")
         sys.exit(WRONG_USE)
 
 
-def main_extract() -> None:
-    """Run ``extract``."""
-    _alone(extract, "extract")
-
-
-def main_fit() -> None:
-    """Run ``fit``."""
-    _alone(fit, "fit")
-
-
-def main_report() -> None:
-    """Run ``report``."""
-    _alone(report, "report")
+main = partial(_run, app, "headroom")
+main_extract = partial(_alone, extract, "extract")
+main_fit = partial(_alone, fit, "fit")
+main_report = partial(_alone, report, "report")

@@ -16,10 +16,9 @@ def check(
     left out.
     """
     from headroom.errors import HeadError, UsageError
-    from headroom.pipeline.cache import damages, leftovers
-    from headroom.pipeline.checks.checks import DAMAGE, as_promised, muted, run_checks
-    from headroom.pipeline.checks.facts import gather
-    from headroom.pipeline.problems import stored_embeddings
+    from headroom.pipeline.cache import damages, leftovers, read_cache
+    from headroom.pipeline.checks.checks import DAMAGE, as_promised, findings, muted
+    from headroom.pipeline.checks.facts import image_folder
     from headroom.pipeline.report.model import read_cells
     from headroom.pipeline.report.terminal import check_lines
 
@@ -27,22 +26,20 @@ def check(
     damaged = [DAMAGE.finding(line) for line in damages(cache)]
     for line in leftovers(cache):
         say(f"note: {line}")
-    stored, _ = stored_embeddings(cache)
+    cached = read_cache(cache)
     try:
         cells, problems, scored = read_cells(cache)
     except HeadError:  # among the damages
         cells, problems, scored = [], {}, {}
-    names = sorted({item.dataset for item in stored} | {cell.dataset for cell in cells})
+    names = sorted({item.dataset for item in cached.files} | {cell.dataset for cell in cells})
     if not names and not damaged:
         raise UsageError(
             got=f"{cache} holds neither embeddings nor results", remedy="run extract first, or name another --cache"
         )
-    gathered = (gather(name, stored, cells, problems, scored, data_dir) for name in names)
-    evidence = [one for one in gathered if one is not None]
-    for one in evidence:
-        if one.properties is None:
-            say(f"note: the images of {one.dataset} are out of reach, so their files are not checked; see --data-dir")
-    found = damaged + run_checks(evidence, ignored)
+    for name in names:
+        if image_folder(name, cached, data_dir) is None:
+            say(f"note: the images of {name} are out of reach, so their files are not checked; see --data-dir")
+    found = damaged + findings(cached, cells, problems, scored, names, data_dir, ignored)
     if json:
         write_json({"checks": as_promised(found)})
     else:

@@ -1,17 +1,29 @@
 """``headroom extract``: images to embeddings, once."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from headroom.errors import UsageError
-from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Jobs, Json, Seed, cores
-from headroom.pipeline.console import COULD_NOT, command, progress, say, stop, write_json
+from headroom.errors import FeatureError, UsageError
+from headroom.pipeline.commands.options import (
+    DEFAULT_CACHE,
+    DEFAULT_DATA,
+    Cache,
+    DataDir,
+    Jobs,
+    Json,
+    Seed,
+    with_options_of,
+)
+from headroom.pipeline.console import command, progress, say, write_json
 
 if TYPE_CHECKING:
     from headroom.features.run import Run
 
+MOST_NAMED = 10
 
 Engine = Literal["auto", "openvino", "keras"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -19,8 +31,7 @@ Pooling = Literal["avg", "max"]
 Pixels = Literal["none", "unit", "caffe", "torch"]
 
 
-@command
-def extract(
+def embed_images(
     model: Annotated[
         list[str],
         typer.Option(help="Backbone (see 'headroom models'), wildcard or .keras file; repeat for several in one pass."),
@@ -51,17 +62,16 @@ def extract(
     mirror: Annotated[
         bool | None, typer.Option(help="Whether views may be mirrored.", show_default="by data set; else yes")
     ] = None,
-    max_bad: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of unreadable images that is still no error.")
-    ] = 0.01,
     data_dir: DataDir = DEFAULT_DATA,
     cache: Cache = DEFAULT_CACHE,
     jobs: Jobs = 0,
     seed: Seed = 0,
-    json: Json = False,
-) -> None:
-    """Turn images into pooled embeddings of frozen CNNs, once; what is cached is not computed again."""
-    import time
+    *,
+    progress: Callable[[int, int, str], None],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Embed what is missing; return what ``extract --json`` promises."""
+    from joblib import cpu_count
 
     from headroom.features.backbones import BACKBONES
     from headroom.features.compute import Computing
@@ -73,7 +83,6 @@ def extract(
     from headroom.pipeline.locate import locate
     from headroom.pipeline.names import pick
 
-    began = time.perf_counter()
     models = [
         row for asked in model for row in ([asked] if asked.endswith(".keras") else pick("model", [asked], BACKBONES))
     ]
@@ -81,43 +90,65 @@ def extract(
         raise UsageError(
             got=f"{len(models)} models and {len(weights)} times --weights", remedy="give --weights once, or once each"
         )
+    columns = Columns(image_column, label_column, group_column)
     images = locate(
-        dataset,
-        data_dir,
-        name=name,
-        labels=labels,
-        columns=Columns(image_column, label_column, group_column),
-        pattern=group_pattern,
-        ordinal=ordinal,
+        dataset, data_dir, name=name, labels=labels, columns=columns, pattern=group_pattern, ordinal=ordinal
     )
     for note in images.notes:
         say(f"note: {note}")
-    network_options = NetworkOptions(weights, size, preprocessing, pooling, seed)
-    networks = plan_networks(models, network_options)
+    networks = plan_networks(models, NetworkOptions(weights, size, preprocessing, pooling, seed))
     otherwise = ENGINES["openvino"] if engine == "auto" else None
-    how = Computing(choose_engine(engine), precision, jobs or cores(), cache / "engines", otherwise)
+    how = Computing(choose_engine(engine), precision, jobs or cpu_count(), cache / "engines", otherwise)
     mirrored = mirror if mirror is not None else dataset not in DATASETS or DATASETS[dataset].mirror_safe
+    runs = run_extraction(images, networks, how, cache, range(1, views + 1), mirrored, progress, say)
+    return {"dataset": images.name, "runs": [_answer(run, len(images.ids)) for run in runs]}
+
+
+def refuse_unreadable(answer: dict[str, Any], max_bad: float) -> None:
+    """Raise where too many images could not be read."""
+    images, bad = answer["runs"][0]["images"], len(_unreadable(answer))
+    if bad > max_bad * images:
+        raise FeatureError(
+            got=f"{bad:,} of {images:,} images could not be read; more than --max-bad {max_bad:g}",
+            remedy="mend or remove them, or allow more; the embeddings of the others are kept",
+        )
+
+
+@command
+@with_options_of(embed_images)
+def extract(
+    max_bad: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of unreadable images that is still no error.")
+    ] = 0.01,
+    json: Json = False,
+    **options: Any,
+) -> None:
+    """Turn images into pooled embeddings of frozen CNNs, once; what is cached is not computed again."""
+    began = time.perf_counter()
     with progress() as show:
-        runs = run_extraction(images, networks, how, cache, range(1, views + 1), mirrored, show, say)
-    reports = [_report(run, len(images.ids)) for run in runs]
+        answer = embed_images(**options, progress=show, say=say)
     if json:
-        write_json({"dataset": images.name, "runs": reports})
+        write_json(answer)
     else:
-        for row in reports:
+        for row in answer["runs"]:
             typer.echo(_line(row))
-        typer.echo(f"{images.name}: {len(images.ids):,} images in {time.perf_counter() - began:.1f} s")
-    bad = {path: reason for run in runs for path, reason in run.bad.items()}
-    for path, reason in list(bad.items())[:10]:
-        say(f"unreadable: {path}: {reason}")
-    if len(bad) > 10:
-        say(f"unreadable: and {len(bad) - 10:,} more (all of them with --json)")
-    if len(bad) > max_bad * len(images.ids):
-        got = f"{len(bad):,} of {len(images.ids):,} images could not be read; more than --max-bad {max_bad:g}"
-        stop(got, "mend or remove them, or allow more; the embeddings of the others are kept", COULD_NOT)
+        images = answer["runs"][0]["images"]
+        typer.echo(f"{answer['dataset']}: {images:,} images in {time.perf_counter() - began:.1f} s")
+    bad = _unreadable(answer)
+    for path in list(bad)[:MOST_NAMED]:
+        say(f"unreadable: {path}: {bad[path]}")
+    if len(bad) > MOST_NAMED:
+        say(f"unreadable: and {len(bad) - MOST_NAMED:,} more (all of them with --json)")
+    refuse_unreadable(answer, max_bad)
 
 
-def _report(run: "Run", images: int) -> dict[str, Any]:
-    """Return a run in the form that ``--json`` promises."""
+def _unreadable(answer: dict[str, Any]) -> dict[str, str]:
+    """The images that any run could not read, with the reason."""
+    return {bad["path"]: bad["reason"] for row in answer["runs"] for bad in row["bad"]}
+
+
+def _answer(run: "Run", images: int) -> dict[str, Any]:
+    """A run in the form that ``--json`` promises."""
     return {
         "model": run.recipe.model,
         "view": run.frame.view,

@@ -1,20 +1,22 @@
 """``headroom fit``: embeddings to out-of-fold predictions."""
 
+import time
+from collections import Counter
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import typer
 
-from headroom.pipeline.commands.options import DEFAULT_CACHE, Cache, Jobs, Json, Seed, cores
-from headroom.pipeline.console import COULD_NOT, command, progress, say, stop, write_json
+from headroom.errors import HeadError
+from headroom.pipeline.commands.options import DEFAULT_CACHE, Cache, Folds, Jobs, Json, Repeats, Seed, with_options_of
+from headroom.pipeline.console import command, progress, say, write_json
 
 BASELINE = "none"
-
 
 Protocol = Literal["cv", "split", "leaky"]
 
 
-@command
-def fit(
+def fit_grid(
     head: Annotated[list[str], typer.Option(help="Classical head, wildcard or all; repeat for several.")],
     balance: Annotated[
         list[str] | None,
@@ -25,8 +27,8 @@ def fit(
         list[str] | None, typer.Option(help="Stored embeddings; a+b joins two.", show_default="all stored")
     ] = None,
     dataset: Annotated[list[str] | None, typer.Option(help="Stored data set.", show_default="all stored")] = None,
-    folds: Annotated[int, typer.Option(min=2, max=100, help="Folds of a repeat.")] = 5,
-    repeats: Annotated[int, typer.Option(min=1, max=100, help="Repeats of the cross-validation.")] = 1,
+    folds: Folds = 5,
+    repeats: Repeats = 1,
     protocol: Annotated[
         Protocol,
         typer.Option(help="cv: grouped cross-validation; split: official split; leaky: resampled before the split."),
@@ -36,52 +38,66 @@ def fit(
     cache: Cache = DEFAULT_CACHE,
     jobs: Jobs = 0,
     seed: Seed = 0,
-    json: Json = False,
-) -> None:
-    """Cross-validate heads with and without class balancing; a cell that is there is not fitted again.
-
-    Without balancing every head is fitted too, to compare with.
-    """
-    import time
-
-    from headroom.errors import HeadError
+    *,
+    progress: Callable[[int, int, str], None],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Fit what is missing; return what ``fit --json`` promises."""
     from headroom.heads.balancing import BALANCERS
     from headroom.heads.cell import GridSettings
     from headroom.heads.classifiers import HEADS
     from headroom.heads.grid import plan_cells, run_cells
     from headroom.heads.results import Results
+    from headroom.pipeline.cache import read_cache
     from headroom.pipeline.names import pick
-    from headroom.pipeline.problems import load_problem, plan_problems, stored_embeddings
+    from headroom.pipeline.problems import load_problem, plan_problems
 
     began = time.perf_counter()
     heads = pick("head", head, HEADS)
-    asked = [*(balance or ()), *(["smote"] if smote else ())]
+    asked = [*(balance or ()), *["smote"] * smote]
     balancers = list(dict.fromkeys([BASELINE, *pick("balancer", asked, BALANCERS)]))
-    stored, unreadable = stored_embeddings(cache)
-    for line in unreadable:
+    cached = read_cache(cache)
+    for line in cached.unreadable:
         say(f"note: {line}")
-    planned = plan_problems(stored, dataset or (), model or ())
+    planned = plan_problems(cached, dataset or (), model or ())
     settings = GridSettings(folds, repeats, protocol, seed, reduce, tune)
     augmented = any(BALANCERS[name].views for name in balancers)
     outcomes: list[dict[str, Any]] = []
-    with Results(cache / "results.db") as results, progress() as show:
+    with Results(cache / "results.db") as results:
         for name, embedding, files in planned:
             try:
                 problem = load_problem(name, embedding, files, views=augmented)
                 cells = plan_cells([problem], heads, balancers, settings, results)
-                outcomes += run_cells(cells, results, jobs=jobs or cores(), progress=show)
+                outcomes += run_cells(cells, results, jobs=jobs, progress=progress)
             except HeadError as error:
                 if len(planned) == 1:
                     raise
                 say(f"left out: {name} {embedding}: {error.got}; {error.remedy}")
-    seconds = time.perf_counter() - began
-    if json:
-        write_json({"cells": outcomes, "seconds": round(seconds, 3)})
-    counts = {status: sum(row["status"] == status for row in outcomes) for status in ("fitted", "reused", "failed")}
     for row in outcomes:
         if row["status"] == "failed":
             say(f"failed: {row['dataset']} {row['model']} {row['head']} {row['balance']}: {row['reason']}")
-    summary = ", ".join(f"{count} {status}" for status, count in counts.items())
-    (say if json else typer.echo)(f"{len(outcomes)} cells: {summary} in {seconds:.1f} s; see them with: report")
-    if counts["failed"] == len(outcomes):  # also where there are none, every problem having been left out
-        stop("no cell could be fitted", "see the reasons above", COULD_NOT)
+    return {"cells": outcomes, "seconds": round(time.perf_counter() - began, 3)}
+
+
+def refuse_failed(answer: dict[str, Any]) -> None:
+    """Raise where no cell was fitted, also where there is none, every problem having been left out."""
+    if all(row["status"] == "failed" for row in answer["cells"]):
+        raise HeadError(got="no cell could be fitted", remedy="see the reason given for each")
+
+
+@command
+@with_options_of(fit_grid)
+def fit(json: Json = False, **options: Any) -> None:
+    """Cross-validate heads with and without class balancing; a cell that is there is not fitted again.
+
+    Without balancing every head is fitted too, to compare with.
+    """
+    with progress() as show:
+        answer = fit_grid(**options, progress=show, say=say)
+    if json:
+        write_json(answer)
+    counts = Counter(row["status"] for row in answer["cells"])
+    summary = ", ".join(f"{counts[status]} {status}" for status in ("fitted", "reused", "failed"))
+    line = f"{counts.total()} cells: {summary} in {answer['seconds']:.1f} s; see them with: report"
+    (say if json else typer.echo)(line)
+    refuse_failed(answer)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Json, Seed
+from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Folds, Json, Repeats, Seed
 from headroom.pipeline.console import COULD_NOT, command, say, stop, write_json
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ def replicate(
     model: Annotated[list[str] | None, typer.Option(help="Other backbones.", show_default="the study's own")] = None,
     dataset: Annotated[list[str] | None, typer.Option(help="Other data sets.", show_default="the study's own")] = None,
     weights: Annotated[str, typer.Option(help="imagenet, random, or a Keras weights file.")] = "imagenet",
-    folds: Annotated[int, typer.Option(min=2, max=100, help="Folds of a repeat.")] = 5,
-    repeats: Annotated[int, typer.Option(min=1, max=100, help="Repeats of the cross-validation.")] = 1,
+    folds: Folds = 5,
+    repeats: Repeats = 1,
     data_dir: DataDir = DEFAULT_DATA,
     cache: Cache = DEFAULT_CACHE,
     seed: Seed = 0,

@@ -1,7 +1,7 @@
 """``headroom report``: which combination wins, by how much, and whether that is noise."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -9,6 +9,18 @@ from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cach
 from headroom.pipeline.console import command, say
 
 FormName = Literal["terminal", "html", "md", "csv", "latex", "json"]
+
+
+def collect_report(
+    dataset: list[str] | None, model: list[str] | None, ignore: list[str] | None, data_dir: Path, cache: Path
+) -> dict[str, Any]:
+    """What ``report --json`` promises."""
+    from headroom.pipeline.checks.checks import muted
+    from headroom.pipeline.report.model import CHECKS_SHOWN, compute, read_sources
+
+    ignored = muted(ignore or ())
+    sources, _ = read_sources(cache, dataset or (), model or ())
+    return compute(sources, [CHECKS_SHOWN], data_dir, ignored).as_dict()
 
 
 @command

@@ -2,24 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Iterable
 
 from headroom.pipeline.console import COULD_NOT, say, stop
 
 
 def run_step(arguments: list[str], *, needed: bool = True) -> bool:
-    """Run one command of headroom and show it.
-
-    Parameters
-    ----------
-    arguments : list of str
-    needed : bool
-        Whether its failure ends everything.
-
-    Returns
-    -------
-    bool
-        Whether it ended with exit code 0.
-    """
+    """Run one command of headroom and show it; its failure ends everything where it is ``needed``."""
     say(f"\n$ headroom {' '.join(arguments)}")
     done = subprocess.run([sys.executable, "-P", "-m", "headroom", *arguments], check=False)
     if done.returncode and needed:
@@ -27,12 +16,6 @@ def run_step(arguments: list[str], *, needed: bool = True) -> bool:
     return done.returncode == 0
 
 
-def repeat(option: str, values: tuple[str, ...] | list[str]) -> list[str]:
-    """Return an option once for each value.
-
-    Examples
-    --------
-    >>> repeat("--head", ("svm", "knn"))
-    ['--head', 'svm', '--head', 'knn']
-    """
+def repeat(option: str, values: Iterable[str]) -> list[str]:
+    """An option once for each value: ``--head svm --head knn``."""
     return [word for value in values for word in (option, value)]

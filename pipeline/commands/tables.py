@@ -1,6 +1,5 @@
 """``headroom models`` and ``headroom datasets``: what can be named."""
 
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -8,15 +7,20 @@ import typer
 from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Json
 from headroom.pipeline.console import command, write_json
 
+NUMBERS = ("pixels", "dim", "weights")
+
 
 @command
 def models(cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
     """List the backbones, and on which data sets each is extracted."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
     from headroom.features.backbones import BACKBONES
     from headroom.features.weights import keras_models_folder
-    from headroom.pipeline.problems import stored_embeddings
+    from headroom.pipeline.cache import read_cache
 
-    stored, _ = stored_embeddings(cache)
+    stored = read_cache(cache).files
     rows: list[dict[str, Any]] = [
         {
             "model": record.name,
@@ -31,21 +35,23 @@ def models(cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
     if json:
         write_json({"models": rows})
         return
-    typer.echo(f"{'model':18} {'pixels':>6} {'dim':>5} {'weights':>8}  {'ImageNet':9} extracted")
+    table = Table(
+        "model", *(Column(name, justify="right") for name in NUMBERS), "ImageNet", "extracted", box=None, pad_edge=False
+    )
     for row in rows:
         here = "here" if row["imagenet_weights"] else "-"
-        extracted = ", ".join(row["extracted"])
-        numbers = f"{row['size']:6} {row['dim']:5} {row['parameters'] / 1e6:6.1f} M"
-        typer.echo(f"{row['model']:18} {numbers}  {here:9} {extracted}".rstrip())
+        numbers = (str(row["size"]), str(row["dim"]), f"{row['parameters'] / 1e6:.1f} M")
+        table.add_row(row["model"], *numbers, here, ", ".join(row["extracted"]))
+    Console(highlight=False).print(table)
 
 
 @command
 def datasets(data_dir: DataDir = DEFAULT_DATA, cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
     """List the data sets known by name, where they are, and how to get them."""
     from headroom.features.datasets import DATASETS
-    from headroom.pipeline.problems import stored_embeddings
+    from headroom.pipeline.cache import read_cache
 
-    stored, _ = stored_embeddings(cache)
+    stored = read_cache(cache).files
     rows: list[dict[str, Any]] = [
         {
             "dataset": record.name,
@@ -67,11 +73,7 @@ def datasets(data_dir: DataDir = DEFAULT_DATA, cache: Cache = DEFAULT_CACHE, jso
     for row in rows:
         typer.echo(f"{row['dataset']}: {row['title']}")
         typer.echo(f"    {row['images']:,} images, {len(row['classes'])} classes; licence: {row['licence']}")
-        typer.echo(f"    {_place(row, data_dir)}")
+        place = f"in {row['folder']}" if row["folder"] else f"{row['source']} in {data_dir / row['dataset']}"
+        typer.echo(f"    {place}")
     if own:
         typer.echo(f"yours in the cache: {', '.join(own)}")
-
-
-def _place(row: dict[str, Any], data_dir: Path) -> str:
-    """Say where a data set is, or how to get it."""
-    return f"in {row['folder']}" if row["folder"] else f"{row['source']} in {data_dir / row['dataset']}"

@@ -13,7 +13,6 @@ import numpy as np
 
 from headroom.errors import HeadError, UsageError
 from headroom.features.safewrite import replacing
-from headroom.features.store import read_about
 from headroom.heads.cell import Cell, FoldScores
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
@@ -22,8 +21,9 @@ from headroom.heads.scores.leaderboard import judge_choice, leaderboard
 from headroom.heads.scores.metrics import METRICS, per_class
 from headroom.heads.scores.paired import PairedResult, holm
 from headroom.heads.scores.scored import Scored, scored_cells
+from headroom.pipeline.cache import Cached, EmbeddingFile, read_cache
 from headroom.pipeline.names import pick
-from headroom.pipeline.problems import FUSION, Stored, stored_embeddings
+from headroom.pipeline.problems import FUSION
 from headroom.pipeline.report import details, words
 from headroom.pipeline.report.chapter import LEAKY, Chapter, LeftOut, Plate, Report
 from headroom.pipeline.report.details import Details, Shown
@@ -48,12 +48,10 @@ class Source:
         By fingerprint, without vectors.
     scored : dict of str to Scored
         Of the fitted cells by key.
-    stored : tuple of Stored
-        The embedding files of the data set, the newest of a model first.
-    embeddings : dict of str to dict
-        The settings of the newest embedding file of each model that the cells use, and its ``path``.
-    random : frozenset of str
-        Models whose embeddings come from random weights.
+    cached : Cached
+        All embedding files.
+    embeddings : dict of str to EmbeddingFile
+        The newest of each model that the cells use.
     """
 
     cache: Path
@@ -61,9 +59,8 @@ class Source:
     cells: Mapping[str, Cell]
     problems: Mapping[str, Problem]
     scored: Mapping[str, Scored]
-    stored: tuple[Stored, ...]
-    embeddings: Mapping[str, Mapping[str, Any]]
-    random: frozenset[str]
+    cached: Cached
+    embeddings: Mapping[str, EmbeddingFile]
 
     @property
     def fitted(self) -> list[Cell]:
@@ -77,12 +74,15 @@ class Source:
 
     def has_random(self, model: str) -> bool:
         """Whether a model, or one of those it joins, has random weights."""
-        return not self.random.isdisjoint(model_names(model))
+        return any(
+            item.dataset == self.dataset and item.model in model_names(model) and item.about["weights"] == "random"
+            for item in self.cached.files
+        )
 
 
 def read_sources(
     cache: Path, datasets: Iterable[str] = (), models: Iterable[str] = ()
-) -> tuple[list[Source], list[str]]:
+) -> tuple[list[Source], tuple[str, ...]]:
     """Read the results database and the settings of the embeddings; nothing is computed.
 
     Parameters
@@ -95,7 +95,7 @@ def read_sources(
     -------
     sources : list of Source
         One a data set.
-    notes : list of str
+    notes : tuple of str
         A line for each embedding file that cannot be read.
 
     Raises
@@ -108,13 +108,15 @@ def read_sources(
         raise UsageError(
             got="there are no results in this cache", remedy="run extract and fit first, or name another --cache"
         )
-    stored, unreadable = stored_embeddings(cache)
+    cached = read_cache(cache)
     sources = []
     for dataset in sorted({cell.dataset for cell in cells}):
         here = {cell.key: cell for cell in cells if cell.dataset == dataset}
         used = {cell.problem: problems[cell.problem] for cell in here.values()}
-        sources.append(Source(cache, dataset, here, used, scored, *_embeddings(dataset, here.values(), stored)))
-    return sources, unreadable
+        wanted = {name for cell in here.values() for name in model_names(cell.model)}
+        files = {name: item for name, item in cached.newest(dataset).items() if name in wanted}
+        sources.append(Source(cache, dataset, here, used, scored, cached, files))
+    return sources, cached.unreadable
 
 
 def compute(
@@ -198,26 +200,14 @@ def compute_details(source: Source, chapter: Chapter) -> Details:
     plain, balanced = (shown(next(iter(chapter.honest(side)), None)) for side in (False, True))
     resampling = [row for row in chapter.honest(balanced=True) if words.balancer(row["balance"]) in chapter.counts]
     row = next((row for row in resampling if row["balance"] == QUESTION), next(iter(resampling), None))
-    about = _mapped(source, chapter)
+    mapped = _mapped(source, chapter)
     return Details(
         plain,
         balanced,
         best=next((one for one in (plain, balanced) if one and one.label == chapter.best_label), None),
         fold_counts=details.fold_counts(row["balance"], source.scored[row["key"]]) if row else None,
-        map=details.embedding_map(about["path"], about["model"]) if about else None,
+        map=details.embedding_map(mapped.path, mapped.model) if mapped else None,
     )
-
-
-def _embeddings(
-    dataset: str, cells: Iterable[Cell], stored: Iterable[Stored]
-) -> tuple[tuple[Stored, ...], dict[str, dict[str, Any]], frozenset[str]]:
-    """The last three attributes of `Source`."""
-    here = tuple(item for item in stored if item.dataset == dataset)
-    files = {item.path: read_about(item.path) | {"path": item.path} for item in here}
-    wanted = {name for cell in cells for name in model_names(cell.model)}
-    newest = {item.model: files[item.path] for item in reversed(here) if item.model in wanted}
-    random = frozenset(item.model for item in here if files[item.path]["weights"] == "random")
-    return here, dict(sorted(newest.items())), random
 
 
 def _chosen(cells: list[Cell], datasets: Iterable[str], models: Iterable[str]) -> list[Cell]:
@@ -336,7 +326,7 @@ def _facts(source: Source, problem: Problem, rows: list[Row]) -> dict[str, str]:
     """Say what was run."""
     counts = np.bincount(problem.labels, minlength=len(problem.classes))
     classes = ", ".join(f"{name} {count:,}" for name, count in zip(problem.classes, counts, strict=True))
-    models = [_model(name, about) for name, about in source.embeddings.items()]
+    models = [_model(name, item.about) for name, item in source.embeddings.items()]
     versions = {name: text for cell in source.fitted for name, text in cell.settings.get("versions", {}).items()}
     return {
         "Images": f"{len(problem.labels):,} in {len(np.unique(problem.groups)):,} independent groups "
@@ -379,16 +369,19 @@ def _counts(source: Source, honest: list[Row]) -> dict[str, list[float]]:
 
 def _checked(sources: Sequence[Source], data_dir: Path, ignored: Iterable[str]) -> list[dict[str, str]]:
     """What the checks find."""
-    from headroom.pipeline.checks.checks import run_checks
-    from headroom.pipeline.checks.facts import gather
+    from headroom.pipeline.checks.checks import findings
 
-    gathered = (gather(s.dataset, s.stored, s.cells.values(), s.problems, s.scored, data_dir) for s in sources)
-    return run_checks([one for one in gathered if one is not None], ignored)
+    cells = [cell for source in sources for cell in source.cells.values()]
+    problems = {name: problem for source in sources for name, problem in source.problems.items()}
+    names = [source.dataset for source in sources]
+    return findings(sources[0].cached, cells, problems, sources[0].scored, names, data_dir, ignored)
 
 
 def _remarks(sources: Iterable[Source], chapters: Iterable[Chapter]) -> list[str]:
     """What a reader must know before the numbers."""
-    random = {name for source in sources for name, about in source.embeddings.items() if about["weights"] == "random"}
+    random = {
+        name for source in sources for name, item in source.embeddings.items() if item.about["weights"] == "random"
+    }
     leaky = any(row["protocol"] == LEAKY for chapter in chapters for row in chapter.rows)
     return [words.random_remark(model) for model in sorted(random)] + [words.LEAKY_REMARK] * leaky
 
@@ -420,15 +413,15 @@ def _with_figures(source: Source, chapter: Chapter) -> Chapter:
 
 def _digest(source: Source, chapter: Chapter) -> str:
     """All that determines the figures of a chapter: its numbers, the embeddings of the map, and the drawing code."""
-    about = _mapped(source, chapter)
-    stamp = about and (str(about["path"].name), about["path"].stat().st_mtime_ns)
+    mapped = _mapped(source, chapter)
+    stamp = mapped and (mapped.path.name, mapped.path.stat().st_mtime_ns)
     code = [Path(__file__).with_name(f"{name}.py").read_text() for name in ("details", "drawing", "figures", "words")]
     numbers = (source.dataset, chapter.classes, chapter.rows, chapter.comparisons, chapter.counts)
     return hashlib.sha256(json.dumps([numbers, stamp, code, version("matplotlib")]).encode()).hexdigest()
 
 
-def _mapped(source: Source, chapter: Chapter) -> Mapping[str, Any] | None:
-    """Settings of the embedding that is mapped, the best row's."""
+def _mapped(source: Source, chapter: Chapter) -> EmbeddingFile | None:
+    """The embedding that is mapped, the best row's."""
     names = model_names(chapter.best["model"]) if chapter.best else []
     return next((source.embeddings[name] for name in names if name in source.embeddings), None)
 

@@ -11,13 +11,16 @@ import h5py
 import numpy as np
 import pytest
 
+from headroom.heads.balancing import BALANCERS, BalancerRecord
 from headroom.heads.results import Results
+from headroom.heads.samples import Problem
+from headroom.pipeline.cache import read_cache
 from headroom.pipeline.checks.checks import CHECKS, DAMAGE, run_checks
-from headroom.pipeline.checks.facts import Evidence, ModelFacts
-from headroom.pipeline.problems import stored_embeddings
+from headroom.pipeline.checks.facts import Evidence, FileFacts, ModelFacts, file_facts
 from headroom.pipeline.report.model import read_cells
 from tests.pictures import folder_set
 from tests.pipeline.reports import write_results
+from tests.records import header_of, image_set
 from tests.running import ROOT, Done
 
 Run = Callable[..., Done]
@@ -26,10 +29,25 @@ SIZE = 120
 LABELS = np.repeat([0, 1, 2], SIZE // 3)
 
 
-def files(random: np.random.Generator, telling: bool) -> np.ndarray:
-    """Properties of files; the mode gives the class away where ``telling``."""
+def problem_of(classes: tuple[str, ...], labels: np.ndarray, dataset: str = "aptos", **changes: Any) -> Problem:
+    """Make a problem in which every image is a case of its own."""
+    count = len(labels)
+    about = {"ids": np.arange(count).astype(str), "split": np.full(count, ""), "ordinal": False, "fingerprint": dataset}
+    values = {"dataset": dataset, "model": "m", "classes": classes, "labels": labels, "groups": np.arange(count)}
+    return Problem(**{**about, **values, **changes})
+
+
+def with_header(evidence: Evidence, **changes: Any) -> Evidence:
+    return replace(evidence, header=replace(evidence.header, **changes))
+
+
+def files(telling: bool) -> FileFacts | None:
+    """What the properties of files tell; the mode gives the class away where ``telling``."""
+    random = np.random.default_rng(0)
     modes = np.where(LABELS == 0, "L", "RGB") if telling else random.choice(["L", "RGB"], SIZE)
-    return np.array([(64, 64, mode, "PNG", int(random.integers(1000, 9000))) for mode in modes], dtype=object)
+    sizes = random.integers(1000, 9000, SIZE).tolist()
+    properties = [(64, 64, mode, "PNG", size) for mode, size in zip(modes, sizes, strict=True)]
+    return file_facts(np.array(properties, dtype=object), LABELS)
 
 
 @pytest.fixture(scope="module")
@@ -38,28 +56,24 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     cache = tmp_path_factory.mktemp("cache")
     options = {"heads": ("svm", "knn"), "balancers": ("none", "random-over", "threshold"), "repeats": 2}
     write_results(cache, skills=dict.fromkeys([("svm", "none"), ("svm", "random-over")], 0.4), **options)
-    cells = tuple(read_cells(cache)[0])
+    cells, _, scored = read_cells(cache)
+    scored = {key: replace(each, metrics=each.metrics | {"ece": 0.05}) for key, each in scored.items()}
+    images = image_set(LABELS.tolist(), groups=tuple(f"p{row // 2}" for row in range(SIZE)))
     return Evidence(
-        dataset="aptos",
-        classes=("a", "b", "c"),
-        labels=LABELS,
-        groups=np.arange(SIZE),
-        contents=np.array([f"{row:064}" for row in range(SIZE)]),
-        patients=np.array([f"p{row // 2}" for row in range(SIZE)]),
-        split=np.where(np.arange(SIZE) % 2, "train", "test"),
-        properties=files(np.random.default_rng(0), telling=False),
-        property_labels=LABELS,
+        problem=problem_of(("a", "b", "c"), LABELS, split=np.where(np.arange(SIZE) % 2, "train", "test")),
+        header=header_of(images, np.zeros((SIZE, 2), np.int64)),
+        files=files(telling=False),
         models=(ModelFacts("mobilenet", 768),),
-        cells=cells,
-        calibration={cell.key: 0.05 for cell in cells},
+        cells=tuple(cells),
+        scored=scored,
     )
 
 
-def twice(values: np.ndarray, one: int, other: int) -> np.ndarray:
-    """Give a row the value of another."""
-    changed = values.copy()
+def same_content(evidence: Evidence, one: int, other: int) -> Evidence:
+    """Give an image the content of another."""
+    changed = evidence.header.content_hash.copy()
     changed[one] = changed[other]
-    return changed
+    return with_header(evidence, content_hash=changed)
 
 
 def renamed(evidence: Evidence, old: str, new: str) -> Evidence:
@@ -70,31 +84,50 @@ def renamed(evidence: Evidence, old: str, new: str) -> Evidence:
 
 def without_class(evidence: Evidence) -> Evidence:
     """Take a class out of the test part of one fold."""
-    first, *others = evidence.cells
-    fold = first.folds[0]
-    emptied = replace(fold, labels=np.where(fold.labels == 2, 1, fold.labels))
-    return replace(evidence, cells=(replace(first, folds=(emptied, *first.folds[1:])), *others))
+    key, first = next(iter(evidence.scored.items()))
+    emptied = first.tested.copy()
+    emptied[0, 2] = 0
+    return replace(evidence, scored={**evidence.scored, key: replace(first, tested=emptied)})
+
+
+def tiny_class(evidence: Evidence) -> Evidence:
+    """Leave one image each of two classes, before anything is fitted."""
+    return replace(
+        evidence, cells=(), scored={}, problem=replace(evidence.problem, labels=np.minimum(np.arange(SIZE), 2))
+    )
 
 
 def fewer_folds(evidence: Evidence) -> Evidence:
-    return replace(evidence, cells=tuple(replace(cell, folds=cell.folds[:5]) for cell in evidence.cells))
+    return replace(
+        evidence, scored={key: replace(each, tested=each.tested[:5]) for key, each in evidence.scored.items()}
+    )
+
+
+def worse_calibrated(evidence: Evidence) -> Evidence:
+    return replace(
+        evidence,
+        scored={
+            key: replace(each, metrics=each.metrics | {"ece": 0.4 * ("over" in key)})
+            for key, each in evidence.scored.items()
+        },
+    )
 
 
 FAULTS: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
-    "M001": (lambda e: replace(e, contents=twice(e.contents, 0, SIZE - 1)), "1 group of identical images"),
-    "M002": (lambda e: replace(e, contents=twice(e.contents, 0, 1)), "1 image with the same content"),
-    "M003": (lambda e: replace(e, models=(ModelFacts("m", 8, near=(("a.png", "b.png"),)),)), "a.png and b.png"),
-    "M004": (lambda e: replace(e, patients=np.full(SIZE, "")), "no patient ids"),
+    "M001": (lambda e: same_content(e, 0, SIZE - 1), "1 group of identical images"),
+    "M002": (lambda e: same_content(e, 0, 1), "1 image with the same content"),
+    "M003": (lambda e: replace(e, models=(ModelFacts("m", 8, near=1, pair=("a.png", "b.png")),)), "a.png and b.png"),
+    "M004": (lambda e: with_header(e, groups=("",) * SIZE), "no patient ids"),
     "M005": (without_class, "class c is missing from one side of 1 fold"),
-    "M006": (lambda e: replace(e, cells=(), labels=np.minimum(np.arange(SIZE), 2)), "class a has 0 training images"),
+    "M006": (tiny_class, "class a has 0 training images"),
     "M007": (lambda e: replace(e, changed=("a.png",)), "1 image changed or gone"),
-    "M008": (lambda e: replace(e, unreadable={"a.png": "cut short"}), "a.png (cut short)"),
+    "M008": (lambda e: with_header(e, bad={"a.png": "cut short"}), "a.png (cut short)"),
     "M009": (lambda e: renamed(e, "random-over", "smote"), "k-NN with smote on 768 columns"),
-    "M010": (lambda e: replace(e, calibration={k: 0.4 * ("over" in k) for k in e.calibration}), "2 of 2 resampled"),
+    "M010": (worse_calibrated, "2 of 2 resampled"),
     "M011": (fewer_folds, "4 comparisons rest on 5 folds"),
     "M012": (lambda e: renamed(e, "threshold", "adasyn"), "to compare with: knn, svm"),
     "M013": (lambda e: replace(e, models=(ModelFacts("m", 768, not_finite=3),)), "3 columns with values that are no"),
-    "M014": (lambda e: replace(e, properties=files(np.random.default_rng(0), telling=True)), "mode most"),
+    "M014": (lambda e: replace(e, files=files(telling=True)), "mode most"),
 }
 
 
@@ -111,7 +144,7 @@ def test_every_check_finds_its_fault_and_nothing_else(clean: Evidence, code: str
 
 @pytest.mark.parametrize("code", CHECKS)
 def test_every_check_bears_having_nothing_to_look_at(code: str) -> None:
-    assert CHECKS[code].find(Evidence("empty", ("a", "b"), np.repeat([0, 1], 20), np.arange(40))) is None
+    assert CHECKS[code].find(Evidence(problem_of(("a", "b"), np.repeat([0, 1], 20)))) is None
 
 
 @pytest.mark.parametrize("check", [DAMAGE, *CHECKS.values()], ids=lambda check: check.code)
@@ -124,8 +157,58 @@ def test_every_check_is_explained(check: Any) -> None:
 
 
 def test_classes_too_small_for_folds_are_found_before_fitting() -> None:
-    few = Evidence("few", ("a", "b"), np.array([0] * 20 + [1] * 3), np.arange(23))
+    few = Evidence(problem_of(("a", "b"), np.array([0] * 20 + [1] * 3)))
     assert {one["code"] for one in run_checks([few])} == {"M005", "M006"}
+
+
+@pytest.fixture
+def demanding(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Put a balancer of another library into the table."""
+    record = BalancerRecord("ninth", "Ninth", "other.library:Ninth", least=9, synthetic=True)
+    monkeypatch.setitem(BALANCERS, record.name, record)
+    return record.name
+
+
+def found_in(evidence: Evidence, code: str) -> str | None:
+    return CHECKS[code].find(evidence)
+
+
+def with_smallest(evidence: Evidence, count: int) -> Evidence:
+    """Leave so many training images of the last class in one fold."""
+    key, first = next(iter(evidence.scored.items()))
+    fewer = first.before.copy()
+    fewer[0, -1] = count
+    return replace(evidence, scored={**evidence.scored, key: replace(first, before=fewer)})
+
+
+def test_balancers_of_other_libraries_do_not_change_what_is_said_of_smote(clean: Evidence, demanding: str) -> None:
+    smote = renamed(clean, "random-over", "smote")
+    assert found_in(smote, "M009") == "k-NN with smote on 768 columns"
+    assert found_in(with_smallest(smote, 7), "M006") is None
+    said = "class c has 5 training images in a fold; SMOTE and its kin need 6"
+    assert found_in(with_smallest(smote, 5), "M006") == said
+
+
+def test_balancers_of_other_libraries_are_judged_by_their_records(clean: Evidence, demanding: str) -> None:
+    ninth = renamed(clean, "random-over", demanding)
+    assert found_in(ninth, "M009") == "k-NN with ninth on 768 columns"
+    assert found_in(with_smallest(ninth, 7), "M006") == "class c has 7 training images in a fold; Ninth needs 9"
+    assert found_in(with_smallest(ninth, 9), "M006") is None
+    both = renamed(ninth, "threshold", "smote")
+    assert found_in(with_smallest(both, 5), "M006") == (
+        "class c has 5 training images in a fold; Ninth needs 9, SMOTE and its kin need 6"
+    )
+
+
+def test_classes_are_not_judged_by_balancers_that_were_not_used(clean: Evidence) -> None:
+    assert found_in(with_smallest(clean, 2), "M006") is None
+    assert found_in(with_smallest(renamed(clean, "random-over", "near-miss"), 2), "M006") == (
+        "class c has 2 training images in a fold; NearMiss-1 needs 3"
+    )
+
+
+def test_results_of_a_balancer_that_is_not_installed_are_borne(clean: Evidence) -> None:
+    assert run_checks([renamed(clean, "random-over", "of-yesterday")]) == []
 
 
 @pytest.fixture
@@ -210,8 +293,7 @@ def test_command_works_without_the_images(cache: Path, run: Run) -> None:
 
 
 def test_command_tells_of_interrupted_extractions(cache: Path, run: Run) -> None:
-    stored, _ = stored_embeddings(cache)
-    stored[0].path.with_suffix(".blocks").mkdir()
+    read_cache(cache).files[0].path.with_suffix(".blocks").mkdir()
     done = run("check")
     assert done.code == 0
     assert "interrupted extraction" in done.stderr

@@ -1,15 +1,14 @@
 """Both stages through the commands: extract, fit, report; what is fitted, reused, refused."""
 
 import json
-import warnings
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from headroom.heads.crossval import fit_task
 from tests.pictures import folder_set, write_picture
+from tests.pipeline.in_process import in_this_process
 
 HEADS = ("--head", "gaussian-nb", "--head", "knn")
 CELL_KEYS = {"dataset", "model", "head", "balance", "status", "reason", "seconds"}
@@ -31,14 +30,7 @@ def embedded(extract, tmp_path):
 def fit(run, monkeypatch):
     """Run ``fit --json``; its cells are fitted in this process, for workers take seconds to start."""
 
-    def here(tasks, *, jobs):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for task in tasks:
-                yield task, fit_task(task)
-
-    monkeypatch.setattr("headroom.heads.grid.run_tasks", here)
-    monkeypatch.setattr("headroom.heads.grid.has_intelex", lambda: False)  # it cannot share a process with OpenVINO
+    in_this_process(monkeypatch)
 
     def call(*arguments, head=HEADS):
         return run("fit", *head, "--folds", "3", "--jobs", "1", "--json", *arguments)
@@ -222,14 +214,14 @@ class TestDamagedCache:
     def test_vectors_that_are_no_numbers_are_refused(self, embedded, fit, monkeypatch):
         from headroom.pipeline import problems
 
-        honest = problems.read_embeddings
+        honest = problems.read_vectors
 
-        def spoilt(path):
-            embeddings = honest(path)
-            embeddings.vectors[0, 0] = np.nan
-            return embeddings
+        def spoilt(*asked):
+            vectors = honest(*asked)
+            vectors[0, 0] = np.nan
+            return vectors
 
-        monkeypatch.setattr(problems, "read_embeddings", spoilt)
+        monkeypatch.setattr(problems, "read_vectors", spoilt)
         done = fit()
         assert done.code == 1
         assert "no numbers" in done.error[0]

@@ -1,71 +1,21 @@
 """From embedding files in the cache to the problems of stage two."""
 
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from headroom.errors import FeatureError, UsageError
-from headroom.features.store import write_embeddings
-from headroom.pipeline.problems import load_problem, plan_problems, stored_embeddings
-from tests.records import header_of, image_set
-
-LABELS = [0, 1, 0, 1, 2, 2]
-
-
-def store(
-    cache: Path, dataset="scans", model="fake", fingerprint="f" * 64, rows=range(6), offset=0.0, about=(), **changes
-):
-    """Write an embedding file as stage one does."""
-    rows = list(rows)
-    images = image_set([LABELS[row] for row in rows], name=dataset, ids=tuple(f"{row}.png" for row in rows))
-    images = replace(images, classes=("a", "b", "c"), **changes)
-    header = header_of(images, np.zeros((len(rows), 2), np.int64))
-    header.content_hash[:] = [f"{row:064x}".encode() for row in rows]
-    header.about.update(dataset=dataset, model=model, fingerprint=fingerprint, **dict(about))
-    vectors = np.array([[row + offset] * 8 for row in rows], np.float32)
-    path = cache / "embeddings" / dataset / f"{model}-{fingerprint[:8]}.h5"
-    write_embeddings(path, header, [vectors])
-    return path
+from headroom.pipeline.cache import read_cache
+from headroom.pipeline.problems import load_problem, plan_problems
+from tests.embeddings import LABELS, store
 
 
 def plan(cache, datasets=(), models=()):
-    stored, _ = stored_embeddings(cache)
-    return [(dataset, model) for dataset, model, _ in plan_problems(stored, datasets, models)]
+    return [(dataset, model) for dataset, model, _ in plan_problems(read_cache(cache), datasets, models)]
 
 
 def load(cache, model):
-    stored, _ = stored_embeddings(cache)
-    ((dataset, name, files),) = plan_problems(stored, (), [model])
+    ((dataset, name, files),) = plan_problems(read_cache(cache), (), [model])
     return load_problem(dataset, name, files)
-
-
-class TestStored:
-    def test_ordered_by_set_and_model(self, tmp_path):
-        for dataset, model in (("b", "y"), ("a", "z"), ("b", "x")):
-            store(tmp_path, dataset, model)
-        found, unreadable = stored_embeddings(tmp_path)
-        assert [(item.dataset, item.model) for item in found] == [("a", "z"), ("b", "x"), ("b", "y")]
-        assert unreadable == []
-
-    def test_empty_cache(self, tmp_path):
-        assert stored_embeddings(tmp_path / "nowhere") == ([], [])
-
-    def test_damaged_file_is_named_and_the_rest_read(self, tmp_path):
-        store(tmp_path, model="good")
-        store(tmp_path, model="bad").write_bytes(b"half")
-        found, unreadable = stored_embeddings(tmp_path)
-        assert [item.model for item in found] == ["good"]
-        assert "bad-ffffffff.h5" in unreadable[0]
-
-    def test_newest_of_one_model_first(self, tmp_path):
-        import os
-
-        for age, fingerprint in enumerate(("1" * 64, "2" * 64)):
-            os.utime(store(tmp_path, fingerprint=fingerprint), (age, age))
-        found, _ = stored_embeddings(tmp_path)
-        assert [item.fingerprint[0] for item in found] == ["2", "1"]
 
 
 class TestPlan:
@@ -185,8 +135,7 @@ class TestViews:
         store(cache, fingerprint=f"{number:02d}" * 32, offset=1000 * number, about=about, **options)
 
     def views(self, cache, model):
-        stored, _ = stored_embeddings(cache)
-        ((dataset, name, files),) = plan_problems(stored, (), [model])
+        ((dataset, name, files),) = plan_problems(read_cache(cache), (), [model])
         return load_problem(dataset, name, files, views=True).views
 
     def test_are_no_models_of_their_own(self, tmp_path):
