@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom.heads.scores.metrics import METRICS
-from headroom.pipeline.checks import facts
+from headroom.pipeline.cache import Cached, EmbeddingFile
+from headroom.pipeline.checks import checks
 from headroom.pipeline.commands.report import FormName
 from headroom.pipeline.report import figures
 from headroom.pipeline.report.chapter import Report
@@ -341,7 +342,7 @@ def test_only_what_a_form_shows_is_computed(
 ) -> None:
     write_results(tmp_path)
     done: set[str] = set()
-    monkeypatch.setattr(facts, "gather", lambda *_: done.add("checks"))
+    monkeypatch.setattr(checks, "findings", lambda *_: done.add("checks") or [])
     monkeypatch.setattr(figures, "draw_plates", lambda *_: done.add("figures") or [])
     compute(read_sources(tmp_path)[0], FORMS[name].shows)
     assert done == set(FORMS[name].shows)
@@ -350,7 +351,8 @@ def test_only_what_a_form_shows_is_computed(
 
 def test_random_weights_are_a_flag_and_said_wherever_the_model_stands(tmp_path: Path) -> None:
     write_results(tmp_path)
-    sources = [replace(one, random=frozenset(["mobilenet"])) for one in read_sources(tmp_path)[0]]
+    file = EmbeddingFile("aptos", "mobilenet", "f", tmp_path / "f.h5", {"weights": "random"})
+    sources = [replace(one, cached=Cached((file,), ())) for one in read_sources(tmp_path)[0]]
     report = compute(sources, ())
     assert {(row["model"], row["random_weights"]) for row in report.as_dict()["rows"]} == {("mobilenet", True)}
     assert {item["random_weights"] for item in report.as_dict()["comparisons"]} == {True}
