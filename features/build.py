@@ -1,10 +1,9 @@
-"""Build the network that turns pixels into a pooled embedding, on whichever back end Keras runs.
+"""The Keras graph of a network, from pixels to a pooled embedding, on whichever back end Keras runs.
 
 Only this module and the engines import Keras, and only inside functions.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,50 +11,16 @@ import numpy as np
 
 from headroom.errors import FeatureError
 from headroom.features.backbones import BACKBONES
-from headroom.features.weights import Weights
+from headroom.features.network import Network
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
-
-
-@dataclass(frozen=True)
-class Network:
-    """What has to be built: a network with preprocessing and pooling inside.
-
-    Attributes
-    ----------
-    model : str
-        Name in BACKBONES, or the path of a user's own ``.keras`` file.
-    size : int
-    preprocessing : {"none", "unit", "caffe", "torch"}
-    pooling : {"avg", "max"}
-    weights : Weights
-    """
-
-    model: str
-    size: int
-    preprocessing: str
-    pooling: str
-    weights: Weights
-
-    @property
-    def label(self) -> str:
-        """Name under which its vectors are kept."""
-        return self.model if self.model in BACKBONES else Path(self.model).stem
+POOLING = {"avg": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D"}
 
 
 def build(network: Network) -> Any:
-    """Build the Keras model ``uint8 (batch, size, size, 3) -> (batch, dim)``.
-
-    Parameters
-    ----------
-    network : Network
-
-    Returns
-    -------
-    keras.Model
-        Its outputs are in the current dtype policy.
+    """Build the Keras model ``uint8 (batch, size, size, 3) -> (batch, dim)`` in the current dtype policy.
 
     Raises
     ------
@@ -69,8 +34,7 @@ def build(network: Network) -> Any:
     x = keras.ops.cast(pixels, "float32")
     x = core(PREPROCESSING[network.preprocessing](x))
     if len(x.shape) == 4:
-        pool = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}[network.pooling]
-        x = pool()(x)
+        x = getattr(keras.layers, POOLING[network.pooling])()(x)
     return keras.Model(pixels, x, name="embedding")
 
 
@@ -135,9 +99,10 @@ def _load(core: Any, path: Path | None, name: str) -> None:
     try:
         core.load_weights(str(path))
     except Exception as error:  # Keras, h5py and zipfile raise many kinds for one cause
-        got = f"the weights in {path} do not fit {name}: {_first_line(error)}"
-        remedy = f"give weights of {name} saved without its classifier (include_top=False)"
-        raise FeatureError(got, remedy) from error
+        raise FeatureError(
+            got=f"the weights in {path} do not fit {name}: {_first_line(error)}",
+            remedy=f"give weights of {name} saved without its classifier (include_top=False)",
+        ) from error
 
 
 def _randomise(core: Any, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""Which images a data set holds, with their labels, patients and parts."""
+"""Which images a data set holds, with their labels, patients and parts: from its folders or its label file."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -19,22 +19,18 @@ IMAGE_SUFFIXES = {
     *(".tif", ".tiff", ".webp"),
 }
 PARTS = {
-    "train": "train",
-    "training": "train",
-    "val": "train",
-    "valid": "train",
-    "validation": "train",
-    "test": "test",
-    "testing": "test",
+    **dict.fromkeys(("train", "training", "val", "valid", "validation"), "train"),
+    **dict.fromkeys(("test", "testing"), "test"),
 }
 IMAGE_COLUMNS = ("image", "image_id", "id_code", "filename", "file_name", "file", "path", "id")
 LABEL_COLUMNS = ("label", "diagnosis", "grade", "level", "class", "target", "dx")
+SURROGATE = re.compile("[\ud800-\udfff]")  # what Python makes of bytes that are not UTF-8
 GROUP_COLUMNS = ("patient", "patient_id", "patientid", "group", "subject", "subject_id")
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """The images of one data set, in a fixed order.
+    """The images of one data set, in a fixed order: the one table of stage one.
 
     Attributes
     ----------
@@ -42,27 +38,55 @@ class ImageSet:
     root : Path
         Folder that ``ids`` are relative to.
     classes : tuple of str, length k
-    ids : tuple of str, length n
+    ids : ndarray of str, shape (n,)
         Paths of the images, relative to ``root``, with forward slashes.
     labels : ndarray of int64, shape (n,)
-    groups : tuple of str, length n
+    groups : ndarray of str, shape (n,)
         Patient ids; empty where unknown.
-    split : tuple of str, length n
+    split : ndarray of str, shape (n,)
         ``"train"``, ``"test"`` or empty.
     ordinal : bool
+        Whether the classes are ordered grades.
     notes : tuple of str
         What a user should know of the scan.
+
+    Examples
+    --------
+    >>> blank = np.array(["", "", ""])
+    >>> ids = np.array(["a/1.png", "a/2.png", "b/1.png"])
+    >>> images = ImageSet("scans", Path("scans"), ("a", "b"), ids, np.array([0, 0, 1]), blank, blank)
+    >>> images.take(images.labels == 1).path(0).as_posix()
+    'scans/b/1.png'
     """
+
+    columns: ClassVar[tuple[str, ...]] = ("ids", "labels", "groups", "split")
 
     name: str
     root: Path
     classes: tuple[str, ...]
-    ids: tuple[str, ...]
+    ids: np.ndarray
     labels: np.ndarray
-    groups: tuple[str, ...]
-    split: tuple[str, ...]
-    ordinal: bool
+    groups: np.ndarray
+    split: np.ndarray
+    ordinal: bool = False
     notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Any) -> Self:
+        """Return the rows that an index, a mask or a slice names."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in self.columns})
+
+    def path(self, row: int) -> Path:
+        """Return where an image lies."""
+        return self.root / str(self.ids[row])
+
+    def says_the_same_as(self, other: "ImageSet") -> bool:
+        """Return whether another set has the same images with the same labels, patients and parts."""
+        return (self.classes, self.ordinal) == (other.classes, other.ordinal) and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in ImageSet.columns
+        )
 
 
 @dataclass(frozen=True)
@@ -201,22 +225,22 @@ def with_patients(images: ImageSet, pattern: str) -> ImageSet:
         raise FeatureError(
             got=f"--group-pattern {pattern}: {error}", remedy="give a Python regular expression"
         ) from error
-    matches = [compiled.search(image) for image in images.ids]
+    matches = [compiled.search(image) for image in images.ids.tolist()]
     which = min(compiled.groups, 1)
-    found = tuple("" if match is None else match.group(which) or "" for match in matches)
+    found = ["" if match is None else match.group(which) or "" for match in matches]
     if not any(found):
         raise FeatureError(
-            got=f"--group-pattern {pattern} matches none of {len(images.ids)} images (the first is {images.ids[0]})",
+            got=f"--group-pattern {pattern} matches none of {len(images)} images (the first is {images.ids[0]})",
             remedy="give a pattern whose first group is the patient",
         )
-    return replace(images, groups=found)
+    return replace(images, groups=np.array(found))
 
 
 def _assemble(
     name: str, root: Path, ids: list[str], labels: Sequence[str], groups: Sequence[str], split: Sequence[str]
 ) -> ImageSet:
     """Order the images by name and number their classes; columns, for an object an image would fill the memory."""
-    unnamable = next((text for text in itertools.chain(ids, set(labels)) if not _is_utf8(text)), None)
+    unnamable = next((text for text in itertools.chain(ids, set(labels)) if SURROGATE.search(text)), None)
     if unnamable is not None:
         raise FeatureError(
             got=f"the file name {unnamable.encode(errors='surrogateescape')!r} in {root} is not UTF-8",
@@ -229,26 +253,9 @@ def _assemble(
             got=f"{root} holds one class only ({classes[0]})",
             remedy="a comparison needs two classes: name the folder above, or check the label column",
         )
-    order = sorted(range(len(ids)), key=ids.__getitem__)
-    return ImageSet(
-        name,
-        root,
-        classes,
-        tuple(ids[row] for row in order),
-        np.array([number[labels[row]] for row in order], dtype=np.int64),
-        tuple(groups[row] for row in order),
-        tuple(split[row] for row in order),
-        ordinal=False,
-    )
-
-
-def _is_utf8(text: str) -> bool:
-    """Return whether a name from the file system can be written as UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    numbers = np.array([number[label] for label in labels], np.int64)
+    images = ImageSet(name, root, classes, np.array(ids), numbers, np.array(groups), np.array(split))
+    return images.take(np.argsort(images.ids))
 
 
 def _natural(label: str) -> tuple:

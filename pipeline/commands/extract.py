@@ -10,7 +10,7 @@ from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cach
 from headroom.pipeline.console import COULD_NOT, command, progress, say, stop, write_json
 
 if TYPE_CHECKING:
-    from headroom.features.run import Run
+    from headroom.features.plan import Outcome
 
 
 Engine = Literal["auto", "openvino", "keras"]
@@ -68,7 +68,7 @@ def extract(
     from headroom.features.datasets import DATASETS
     from headroom.features.engines import ENGINES, choose_engine
     from headroom.features.extract import extract as run_extraction
-    from headroom.features.network import NetworkOptions, plan_networks
+    from headroom.features.network import NetworkOptions, find_networks
     from headroom.features.scan import Columns
     from headroom.pipeline.locate import locate
     from headroom.pipeline.names import pick
@@ -93,44 +93,45 @@ def extract(
     for note in images.notes:
         say(f"note: {note}")
     network_options = NetworkOptions(weights, size, preprocessing, pooling, seed)
-    networks = plan_networks(models, network_options)
+    networks = find_networks(models, network_options)
     otherwise = ENGINES["openvino"] if engine == "auto" else None
     how = Computing(choose_engine(engine), precision, jobs or cores(), cache / "engines", otherwise)
     mirrored = mirror if mirror is not None else dataset not in DATASETS or DATASETS[dataset].mirror_safe
     with progress() as show:
-        runs = run_extraction(images, networks, how, cache, range(1, views + 1), mirrored, show, say)
-    reports = [_report(run, len(images.ids)) for run in runs]
+        outcomes = run_extraction(images, networks, how, cache, range(1, views + 1), mirrored, show, say)
+    reports = [_report(outcome, len(images)) for outcome in outcomes]
     if json:
         write_json({"dataset": images.name, "runs": reports})
     else:
         for row in reports:
             typer.echo(_line(row))
-        typer.echo(f"{images.name}: {len(images.ids):,} images in {time.perf_counter() - began:.1f} s")
-    bad = {path: reason for run in runs for path, reason in run.bad.items()}
+        typer.echo(f"{images.name}: {len(images):,} images in {time.perf_counter() - began:.1f} s")
+    bad = {path: reason for outcome in outcomes for path, reason in outcome.bad.items()}
     for path, reason in list(bad.items())[:10]:
         say(f"unreadable: {path}: {reason}")
     if len(bad) > 10:
         say(f"unreadable: and {len(bad) - 10:,} more (all of them with --json)")
-    if len(bad) > max_bad * len(images.ids):
-        got = f"{len(bad):,} of {len(images.ids):,} images could not be read; more than --max-bad {max_bad:g}"
+    if len(bad) > max_bad * len(images):
+        got = f"{len(bad):,} of {len(images):,} images could not be read; more than --max-bad {max_bad:g}"
         stop(got, "mend or remove them, or allow more; the embeddings of the others are kept", COULD_NOT)
 
 
-def _report(run: "Run", images: int) -> dict[str, Any]:
-    """Return a run in the form that ``--json`` promises."""
+def _report(outcome: "Outcome", images: int) -> dict[str, Any]:
+    """Return an outcome in the form that ``--json`` promises."""
+    run, computed, seconds = outcome.run, outcome.computed, outcome.seconds
     return {
-        "model": run.recipe.model,
+        "model": run.network.label,
         "view": run.frame.view,
-        "dim": run.dim,
+        "dim": outcome.dim,
         "images": images,
-        "computed": run.computed,
-        "reused": images - run.computed - len(run.bad),
-        "bad": [{"path": path, "reason": reason} for path, reason in run.bad.items()],
-        "seconds": round(run.seconds, 3),
-        "images_per_second": round(run.computed / run.seconds, 1) if run.seconds else None,
-        "engine": run.engine,
-        "precision": run.recipe.precision,
-        "precision_error": run.precision_error,
+        "computed": computed,
+        "reused": images - computed - len(outcome.bad),
+        "bad": [{"path": path, "reason": reason} for path, reason in outcome.bad.items()],
+        "seconds": round(seconds, 3),
+        "images_per_second": round(computed / seconds, 1) if seconds else None,
+        "engine": run.decision.engine,
+        "precision": run.decision.precision,
+        "precision_error": run.decision.error,
         "weights": run.network.weights.kind,
         "file": str(run.file),
     }

@@ -28,7 +28,7 @@ def report(
     json: Json = False,
 ) -> None:
     """Show which combination is best, with intervals, and every balancer against none on the same folds."""
-    from headroom.features.safewrite import replacing
+    from headroom.features.atomic import replacing
     from headroom.pipeline.checks.checks import muted, run_checks
     from headroom.pipeline.checks.facts import gather
     from headroom.pipeline.problems import stored_embeddings

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from headroom.errors import FeatureError
-from headroom.features.build import Network
 from headroom.features.engines import ENGINES, PROBE_LIMIT, choose_engine, load_probed, relative_error
 from headroom.features.engines import keras as engine_keras
+from headroom.features.network import Network
 from headroom.features.store import read_embeddings
 from headroom.features.weights import Weights
 from tests import fake_engine
@@ -56,7 +56,7 @@ def test_one_export_that_fails_costs_the_others_nothing(tmp_path):
     sound = Network("mobilenet-0.25", 32, "unit", "avg", Weights("random", None, "random-0"))
     broken = Network("mobilenet-0.25", 32, "unit", "avg", Weights("file", tmp_path / "no.weights.h5", "none"))
     with pytest.raises(FeatureError, match=r"do not fit mobilenet-0\.25"):
-        ENGINES["openvino"].prepare([broken, sound], tmp_path / "engines")
+        ENGINES["openvino"].set_up([broken, sound], tmp_path / "engines")
     [exported] = (tmp_path / "engines").iterdir()
     assert (exported / "model.xml").is_file()
 
@@ -91,23 +91,23 @@ class TestProbe:
         return np.random.default_rng(0).integers(0, 256, (fake_engine.BATCH, 16, 16, 3), dtype=np.uint8)
 
     def test_float32_needs_none(self, record, tmp_path):
-        probed = load_probed(record, NETWORK, "float32", tmp_path, lambda: pytest.fail("probed"))
+        _, probed = load_probed(record, NETWORK, "float32", tmp_path, lambda: pytest.fail("probed"))
         assert (probed.precision, probed.error) == ("float32", None)
 
     def test_machine_without_reduced_precision_needs_none(self, record, tmp_path):
-        probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: pytest.fail("probed"))
+        _, probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: pytest.fail("probed"))
         assert (probed.precision, probed.error) == ("float32", None)
 
     def test_reduced_within_the_limit(self, record, tmp_path, batch, monkeypatch):
         monkeypatch.setenv("FAKE_ENGINE_REDUCED", "bfloat16")
-        probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
+        _, probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
         assert probed.precision == "bfloat16"
         assert 0 < probed.error <= PROBE_LIMIT
 
     def test_reduced_beyond_the_limit(self, record, tmp_path, batch, monkeypatch):
         monkeypatch.setattr("headroom.features.engines.PROBE_LIMIT", 0.001)
         monkeypatch.setenv("FAKE_ENGINE_REDUCED", "bfloat16")
-        probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
+        _, probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
         assert (probed.precision, probed.error) == ("float32", None)
         with pytest.raises(FeatureError, match=r"bfloat16 vectors of fake differ from float32 by 0\.5%"):
             load_probed(record, NETWORK, "bfloat16", tmp_path, lambda: batch)
@@ -115,7 +115,7 @@ class TestProbe:
     def test_the_more_exact_where_the_faster_is_beyond_the_limit(self, record, tmp_path, batch, monkeypatch):
         monkeypatch.setattr("headroom.features.engines.PROBE_LIMIT", 0.001)
         monkeypatch.setenv("FAKE_ENGINE_REDUCED", "bfloat16 float16")
-        probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
+        _, probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
         assert (probed.precision, probed.error) == ("float16", pytest.approx(0.0005, rel=0.01))
 
 
