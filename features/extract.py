@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def extract(
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as locks, quiet_pillow():
         for label in sorted({network.label for network in networks}):
-            locks.enter_context(_locked(folder / f".{label}.lock", say))
+            locks.enter_context(_lock(folder / f".{label}.lock", say))
         stamps = _stamps(images)
 
         def embed(found: list[Found]) -> list[Outcome]:
@@ -92,19 +92,14 @@ def extract(
         )
 
 
-@contextmanager
-def _locked(path: Path, say: Say) -> Iterator[None]:
-    """Hold the lock of one model; it vanishes with the process that holds it."""
+def _lock(path: Path, say: Say) -> AbstractContextManager:
+    """Take the lock of one model; it vanishes with the process that holds it."""
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout:
         say(f"note: another run is extracting into {path.parent}; waiting for it to end")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def _stamps(images: ImageSet) -> np.ndarray:

@@ -96,15 +96,8 @@ class Recipe:
 
 def recipe_of(network: Network, precision: str, frame: Frame) -> Recipe:
     """Return the recipe of a network at one precision for one frame."""
-    return Recipe(
-        network.label,
-        network.weights.digest,
-        network.size,
-        network.preprocessing,
-        network.pooling,
-        precision,
-        view=frame.words,
-    )
+    weights, pixels = network.weights.digest, network.preprocessing
+    return Recipe(network.label, weights, network.size, pixels, network.pooling, precision, view=frame.words)
 
 
 def find_networks(models: Sequence[str], options: NetworkOptions) -> list[Network]:

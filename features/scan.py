@@ -126,15 +126,14 @@ def scan_folders(root: Path, name: str) -> ImageSet:
     parts = {folder: PARTS[folder.name.lower()] for folder in _folders(root) if folder.name.lower() in PARTS}
     inner = [folder for part in parts for folder in _folders(part)]
     trees = parts if inner else {root: ""}
-    ids: list[str] = []
-    labels: list[str] = []
-    split: list[str] = []
-    for tree, part in trees.items():
-        for folder in _folders(tree):
-            inside = folder.relative_to(root).as_posix()
-            ids += [f"{inside}/{image}" for image in _images(folder)]
-            labels += [folder.name] * (len(ids) - len(labels))
-            split += [part] * (len(ids) - len(split))
+    found = [
+        (folder, part, [f"{folder.relative_to(root).as_posix()}/{image}" for image in _images(folder)])
+        for tree, part in trees.items()
+        for folder in _folders(tree)
+    ]
+    ids = [image for _, _, images in found for image in images]
+    labels = [folder.name for folder, _, images in found for _ in images]
+    split = [part for _, part, images in found for _ in images]
     if not ids:
         raise FeatureError(
             got=f"the folder {root} holds no class folder with images",

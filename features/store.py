@@ -22,6 +22,8 @@ from headroom.features.atomic import replacing
 from headroom.features.scan import ImageSet
 
 CHUNK_ROWS = 1024
+TEXTS = ("ids", "groups", "split")
+NUMBERS = ("labels", "content_hash", "stamps", "bad_stamps")
 REQUIRED = ("dataset", "model", "root", "fingerprint", "ordinal", "dim", "view")
 CHECKED_FORMAT = ("v110", "v110")  # HDF5 1.10 and later checksum their own structures
 
@@ -77,11 +79,11 @@ def write_embeddings(path: Path, header: Header, chunks: Iterable[np.ndarray]) -
         for chunk in chunks:
             vectors[start : start + len(chunk)] = chunk
             start += len(chunk)
-        for name in ("ids", "groups", "split", "classes"):
+        for name in (*TEXTS, "classes"):
             _write_texts(file, name, getattr(header, name))
         _write_texts(file, "bad_ids", list(header.bad))
         _write_texts(file, "bad_reasons", list(header.bad.values()))
-        for name in ("labels", "content_hash", "stamps", "bad_stamps"):
+        for name in NUMBERS:
             file.create_dataset(name, data=getattr(header, name))
         for name, value in header.about.items():
             if value is not None:
@@ -99,19 +101,15 @@ def read_header(path: Path) -> Header:
     """
     with _open(path) as file:
         about = _about(file)
+        columns: dict[str, Any] = {name: _texts(file[name]) for name in TEXTS}
+        columns |= {name: file[name][()] for name in NUMBERS}
         header = Header(
             name=about["dataset"],
             root=Path(about["root"]),
             classes=tuple(_texts(file["classes"]).tolist()),
-            ids=_texts(file["ids"]),
-            labels=file["labels"][()],
-            groups=_texts(file["groups"]),
-            split=_texts(file["split"]),
             ordinal=bool(about["ordinal"]),
-            content_hash=file["content_hash"][()],
-            stamps=file["stamps"][()],
+            **columns,
             bad=dict(zip(_texts(file["bad_ids"]).tolist(), _texts(file["bad_reasons"]).tolist(), strict=True)),
-            bad_stamps=file["bad_stamps"][()],
             about=about,
         )
         if file.attrs["checksum"].decode() != _checksum(header) or len(file["vectors"]) != len(header):
@@ -180,13 +178,12 @@ def _about(file: h5py.File) -> dict[str, Any]:
 def _checksum(header: Header) -> str:
     """Return the SHA-256 of all that a header holds."""
     about = sorted((key, value) for key, value in header.about.items() if value is not None)
-    columns = [header.ids.tolist(), header.groups.tolist(), header.split.tolist()]
-    texts = [*columns, header.classes, list(header.bad.items()), about]
+    texts = [*(getattr(header, name).tolist() for name in TEXTS), header.classes, list(header.bad.items()), about]
     digest = hashlib.sha256()
     for place, text in enumerate(texts):  # one at a time: all at once would be the largest thing in memory
         digest.update(f"{', ' if place else '['}{json.dumps(text)}".encode())
     digest.update(b"]")
-    for array in (header.labels, header.content_hash, header.stamps, header.bad_stamps):
+    for array in (getattr(header, name) for name in NUMBERS):
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return digest.hexdigest()
