@@ -5,7 +5,9 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +44,9 @@ class BlockFolder:
 
     def save(self, name: str, block: Block) -> None:
         """Write a block; it is there whole or not at all."""
-        with replacing(self.file(name)) as beside, beside.open("wb") as file:
-            np.savez(file, vectors=block.vectors, hashes=block.hashes, reasons=block.reasons)
+        save = partial(np.savez, vectors=block.vectors, hashes=block.hashes, reasons=block.reasons)
+        with replacing(self.file(name)) as beside, beside.open("wb") as file, ThreadPoolExecutor(1) as thread:
+            thread.submit(save, file).result()  # where an interrupt would end in an error of the ZIP file
 
     def load(self, name: str) -> Block:
         """Read a block back.

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -154,17 +155,16 @@ def _on_one_device(
     for block in blocks:
         hashes: list[str] = []
         reasons: list[str] = []
-        parts: list[list[np.ndarray]] = [[] for _ in runs]
+        parts: list[list[np.ndarray]] = []
         while len(hashes) < len(block.rows):
             batch, vectors = next(batches)
-            for part, values in zip(parts, vectors, strict=True):
-                part.append(values[: len(batch.hashes)])
+            parts.append([values[: len(batch.hashes)] for values in vectors])
             hashes += batch.hashes
             reasons += batch.reasons
             yield len(batch.hashes)
-        for run, part in zip(runs, parts, strict=True):
+        for run, vectors in zip(runs, zip(*parts, strict=True), strict=True):
             if _unfinished([run], [block]):
-                _save(run, block, np.concatenate(part), hashes, reasons)
+                _save(run, block, np.concatenate(vectors), hashes, reasons)
 
 
 def _embedded(
@@ -172,20 +172,15 @@ def _embedded(
 ) -> Iterator[tuple[Batch, list[np.ndarray]]]:
     """Embed batches with every network, one batch ahead of what is given out."""
     pending: deque[tuple[Batch, list[Pending]]] = deque()
-    for batch in decoded:
-        started = [engine.start(batch.pixels[run.frame]) for run, engine in zip(runs, engines, strict=True)]
-        pending.append((batch, started))
-        if len(pending) > 1:
-            yield _waited(*pending.popleft(), decoded)
-    while pending:
-        yield _waited(*pending.popleft(), decoded)
-
-
-def _waited(batch: Batch, started: list[Pending], decoded: Stream) -> tuple[Batch, list[np.ndarray]]:
-    """Wait for the vectors of one batch; then its pixels are free."""
-    vectors = [wait() for wait in started]
-    decoded.reuse(batch)
-    return batch, vectors
+    for batch in chain(decoded, [None]):
+        if batch is not None:
+            waits = [engine.start(batch.pixels[run.frame]) for run, engine in zip(runs, engines, strict=True)]
+            pending.append((batch, waits))
+        if pending and (len(pending) > 1 or batch is None):
+            before, waits = pending.popleft()
+            vectors = [wait() for wait in waits]
+            decoded.reuse(before)
+            yield before, vectors
 
 
 def _save(run: Run, block: BlockPlan, vectors: np.ndarray, hashes: list[str], reasons: list[str]) -> None:

@@ -109,15 +109,6 @@ class _Row(NamedTuple):
 def scan_folders(root: Path, name: str) -> ImageSet:
     """Scan a folder with one sub-folder a class, or with such trees in ``train`` and ``test`` folders.
 
-    Parameters
-    ----------
-    root : Path
-    name : str
-
-    Returns
-    -------
-    ImageSet
-
     Raises
     ------
     FeatureError
@@ -143,23 +134,10 @@ def scan_folders(root: Path, name: str) -> ImageSet:
 
 
 def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str = "") -> ImageSet:
-    """Scan a CSV file with one image a row.
+    """Scan a CSV file (comma, semicolon or tab) with a header and one image a row.
 
-    Parameters
-    ----------
-    table : Path
-        CSV file with a header; comma, semicolon or tab.
-    root : Path
-        Folder that image names are relative to.
-    name : str
-    columns : Columns
-    images : str
-        Sub-folder of ``root`` where the images lie; empty: ``root`` and the folders below it are searched by name.
-
-    Returns
-    -------
-    ImageSet
-        Images that the table names but that do not exist stay in, to be listed as unreadable.
+    Image names are relative to the sub-folder ``images`` of ``root``; where that is empty, ``root`` and the folders
+    below it are searched. Images that do not exist stay in, to be listed as unreadable.
 
     Raises
     ------
@@ -175,20 +153,16 @@ def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str
     find = _finder(root, images)
     found: dict[str, _Row] = {}
     for line, row in rows:
-        image, label = (row.get(image_column) or "").strip(), (row.get(label_column) or "").strip()
+        cells: dict[str | None, str] = {name: (text or "").strip() for name, text in row.items() if name is not None}
+        image, label = cells[image_column], cells[label_column]
         if not image and not label:
             continue
         if not image or not label:
-            missing = f"no {label_column}" if image else f"no {image_column}"
             raise FeatureError(
-                got=f"{table}, line {line}: {image or label} has {missing}",
+                got=f"{table}, line {line}: {image or label} has no {label_column if image else image_column}",
                 remedy="fill it in or take the row out; nothing was computed",
             )
-        told = _Row(
-            label,
-            (row.get(group_column) or "").strip() if group_column else "",
-            PARTS.get((row.get(split_column) or "").strip().lower(), "") if split_column else "",
-        )
+        told = _Row(label, cells.get(group_column, ""), PARTS.get(cells.get(split_column, "").lower(), ""))
         known = found.setdefault(find(image), told)
         if known.label != label:
             raise FeatureError(
@@ -201,17 +175,7 @@ def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str
 
 
 def with_patients(images: ImageSet, pattern: str) -> ImageSet:
-    """Read patient ids from file names.
-
-    Parameters
-    ----------
-    images : ImageSet
-    pattern : str
-        Regular expression, searched in each image's path; its first group (or the whole match) is the patient.
-
-    Returns
-    -------
-    ImageSet
+    """Read patient ids from image paths: the first group of a regular expression, or the whole match.
 
     Raises
     ------

@@ -128,7 +128,7 @@ def _export(network: Network, home: Path) -> None:
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     try:
-        done = run_keras("-m", __spec__.name, str(beside), input=pickle.dumps(network))
+        done = run_keras("-m", __name__, str(beside), input=pickle.dumps(network))
         if (beside / "error").is_file():
             raise pickle.loads((beside / "error").read_bytes())
         if done.returncode:

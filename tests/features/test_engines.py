@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,51 @@ def test_one_export_that_fails_costs_the_others_nothing(tmp_path):
         ENGINES["openvino"].set_up([broken, sound], tmp_path / "engines")
     [exported] = (tmp_path / "engines").iterdir()
     assert (exported / "model.xml").is_file()
+
+
+SCRIPT = """
+from pathlib import Path
+from headroom.features.engines import ENGINES
+from headroom.features.network import NetworkOptions, find_networks
+ENGINES["openvino"].set_up(find_networks(["mobilenet-0.25"], NetworkOptions(["random"], size=32)), Path("engines"))
+"""
+EXTRACT = ("extract", "--model", "mobilenet-0.25", "--weights", "random", "--size", "32", "--dataset", "scans")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "not_there"),
+    [
+        pytest.param(("script.py",), "headroom.py", id="a script without a guard"),
+        pytest.param(("-m", "headroom", *EXTRACT, "--engine", "openvino"), "headroom.py", id="python -m headroom"),
+        pytest.param(("-P", "-m", "headroom", *EXTRACT, "--engine", "openvino"), "", id="as a command"),
+    ],
+)
+def test_export_beside_modules_of_the_users_own(tmp_path, words, not_there):
+    folder_set(tmp_path / "scans", {"a": 2, "b": 2})
+    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "features").mkdir()
+    for name in {"keras.py", "headroom.py", "features/__init__.py"} - {not_there}:
+        (tmp_path / name).write_text("raise SystemExit('a module of the user')")
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list(tmp_path.rglob("model.xml"))) == 1
+
+
+def test_export_that_dies_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr("headroom.features.weights.sys.executable", "/bin/false")
+    network = Network("mobilenet-0.25", 32, "unit", "avg", Weights("random", None, "random-0"))
+    with pytest.raises(FeatureError, match=r"could not be exported to OpenVINO: exit status 1"):
+        ENGINES["openvino"].set_up([network], tmp_path / "engines")
+    assert not list((tmp_path / "engines").iterdir())
 
 
 BACK_ENDS = ("tensorflow", "jax", *(["torch"] if importlib.util.find_spec("torch") else []))
