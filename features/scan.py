@@ -272,16 +272,14 @@ def _read_table(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]
 
 def _column(table: Path, header: list[str], asked: str | None, known: tuple[str, ...], what: str, option: str) -> str:
     """Return the column that holds ``what``."""
-    if asked is not None:
-        if asked in header:
-            return asked
-        got = f"{table} has no column '{asked}'"
-    else:
-        found = next((column for name in known for column in header if column.lower() == name), None)
-        if found is not None:
-            return found
-        got = f"{table} has no column that is recognised as the {what}"
-    raise FeatureError(got, f"name one of its columns with {option}: {', '.join(header)}")
+    folded = {column.lower(): column for column in reversed(header)}
+    found = asked if asked is not None else next((folded[name] for name in known if name in folded), None)
+    if found is not None and found in header:
+        return found
+    missing = f"column '{asked}'" if asked is not None else f"column that is recognised as the {what}"
+    raise FeatureError(
+        got=f"{table} has no {missing}", remedy=f"name one of its columns with {option}: {', '.join(header)}"
+    )
 
 
 def _finder(root: Path, images: str) -> Callable[[str], str]:

@@ -58,6 +58,15 @@ class TestNothingCached:
         assert plan.write
         assert plan.bad == {}
 
+    def test_finished_blocks_are_not_missing(self, images, stamps, monkeypatch):
+        monkeypatch.setattr("headroom.features.plan.BLOCK_IMAGES", 2)
+        plan = planned(images, stamps, None, {})
+        assert [block.rows.tolist() for block in plan.missing] == [[0, 1], [2, 3], [4]]
+        found = replace(plan.found, blocks=frozenset({plan.blocks[1].name, "000009-of-another-run"}))
+        again = plan_extraction(found, images, touched(stamps, 4), {})
+        assert [block.rows.tolist() for block in again.missing] == [[0, 1], [4]]
+        assert again.blocks[2].name != plan.blocks[2].name
+
 
 class TestAllCached:
     def test_nothing_is_read_computed_or_written(self, images, stamps, cached):
