@@ -85,10 +85,11 @@ ENGINES: dict[str, EngineRecord] = {
 
 
 def choose_engine(asked: str) -> EngineRecord:
-    """Return the engine that ``--engine`` names; ``auto`` is Keras where a GPU is, else OpenVINO."""
+    """Return the engine that ``--engine`` names; ``auto`` is the first one that sees a GPU, else the first of all."""
     if asked != "auto":
         return ENGINES[asked]
-    return ENGINES["openvino" if ENGINES["keras"].devices() == [{}] else "keras"]
+    rows = list(ENGINES.values())
+    return next((row for row in rows if row.devices() != [{}]), rows[0])
 
 
 @dataclass(frozen=True)
