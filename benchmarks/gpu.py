@@ -18,10 +18,11 @@ from machine import machine, versions, write_csv
 from PIL import Image
 
 from headroom.features.backbones import BACKBONES
-from headroom.features.build import Network, build
+from headroom.features.build import build
+from headroom.features.decode import Frame
 from headroom.features.engines.keras import KerasEngine, gpus
+from headroom.features.network import Network
 from headroom.features.stream import Stream
-from headroom.features.views import Frame
 from headroom.features.weights import Weights
 
 PAPERS = ("mobilenet", "xception", "inceptionv3", "resnet50", "densenet201", "vgg16", "efficientnetb0")

@@ -24,12 +24,12 @@ from machine import machine, versions, write_csv
 from PIL import Image
 
 from headroom.features.compute import Computing
+from headroom.features.decode import Frame
 from headroom.features.engines import choose_engine
 from headroom.features.extract import extract
-from headroom.features.network import NetworkOptions, plan_networks
+from headroom.features.network import NetworkOptions, find_networks
 from headroom.features.scan import IMAGE_SUFFIXES, ImageSet
 from headroom.features.stream import Stream
-from headroom.features.views import Frame
 
 ROUNDS = 3
 MEMORY_IMAGES = (10_000, 100_000)
@@ -61,9 +61,9 @@ def _images(folder: Path, count: int) -> ImageSet:
     found = sorted(
         path.relative_to(root).as_posix() for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES
     )
-    ids = tuple(found[index % len(found)] for index in range(count))
-    blank = ("",) * count
-    return ImageSet("benchmark", root, ("a", "b"), ids, np.arange(count) % 2, blank, blank, ordinal=False)
+    ids = np.array([found[index % len(found)] for index in range(count)])
+    blank = np.full(count, "")
+    return ImageSet("benchmark", root, ("a", "b"), ids, np.arange(count) % 2, blank, blank)
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -76,11 +76,11 @@ def _seconds(work: Callable[[], object]) -> float:
 def _parts(asked: argparse.Namespace) -> tuple[dict[str, Callable[[], object]], ImageSet]:
     """Return decoding alone, each forward pass alone on batches in memory, and the whole."""
     record, images = choose_engine("auto"), _images(asked.folder, asked.images)
-    networks = plan_networks(asked.model, NetworkOptions([asked.weights]))
+    networks = find_networks(asked.model, NetworkOptions([asked.weights]))
     engines = Path(tempfile.mkdtemp())
     how = Computing(record, asked.precision, cpu_count(), engines)
     with tempfile.TemporaryDirectory() as cache:
-        precisions = [run.recipe.precision for run in extract(images, networks, how, Path(cache))]
+        precisions = [outcome.run.decision.precision for outcome in extract(images, networks, how, Path(cache))]
     paths = [images.root / name for name in images.ids]
     frames = sorted({Frame(network.size) for network in networks})
     with Stream([paths[: record.batch]], frames, record.batch, cpu_count()) as decoded:
@@ -161,7 +161,7 @@ def _peak(folder: Path) -> float:
     """Extract a folder and return the peak memory of this process in MiB."""
     from headroom.features.scan import scan_folders
 
-    networks = plan_networks(["mobilenet-0.25"], NetworkOptions(["random"]))
+    networks = find_networks(["mobilenet-0.25"], NetworkOptions(["random"]))
     with tempfile.TemporaryDirectory() as cache:
         how = Computing(choose_engine("auto"), "float32", cpu_count(), Path(cache))
         extract(scan_folders(folder, "memory"), networks, how, Path(cache))

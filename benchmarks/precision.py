@@ -14,12 +14,12 @@ import numpy as np
 from machine import machine, versions, write_csv
 
 from headroom.features.datasets import DATASETS, load_dataset
+from headroom.features.decode import Frame
 from headroom.features.engines import ENGINES, PROBE_LIMIT
 from headroom.features.engines.openvino import reduced_precisions
-from headroom.features.network import NetworkOptions, plan_networks
+from headroom.features.network import NetworkOptions, find_networks
 from headroom.features.scan import ImageSet
 from headroom.features.stream import Stream
-from headroom.features.views import Frame
 from headroom.heads.cell import GridSettings
 from headroom.heads.folds import union_groups
 from headroom.heads.grid import plan_cells, run_cells
@@ -82,7 +82,7 @@ def _compare(images: ImageSet, model: str, weights: str, heads: list[str]) -> li
 
 def _embed(images: ImageSet, model: str, weights: str, precision: str, place: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return the vectors at one precision, float32 (n, d), and the content hashes."""
-    [network] = plan_networks([model], NetworkOptions([weights]))
+    [network] = find_networks([model], NetworkOptions([weights]))
     record, frame = ENGINES["openvino"], Frame(network.size)
     engine = record.load(network, precision, place)
     paths = [images.root / name for name in images.ids]
@@ -109,9 +109,9 @@ def _fit(
         vectors=vectors,
         labels=images.labels,
         classes=images.classes,
-        ids=np.array(images.ids),
-        groups=union_groups(np.array(images.groups), hashes),
-        split=np.array(images.split),
+        ids=images.ids,
+        groups=union_groups(images.groups, hashes),
+        split=images.split,
         ordinal=images.ordinal,
         fingerprint=str(abs(hash(vectors.tobytes()))),
     )

@@ -40,6 +40,8 @@ class Backbone:
 
 
 _TF = "_weights_tf_dim_ordering_tf_kernels"
+_NARROW = "mobilenet_{}_224_tf_no_top.h5"
+_V3 = "weights_mobilenet_v3_{}_224_1.0_float_no_top_v2.h5"
 
 _ROWS = (
     # the SMOTE paper's five
@@ -62,17 +64,8 @@ _ROWS = (
     Backbone("efficientnetb7", "EfficientNetB7", 600, "none", 2560, 64_097_687, "efficientnetb7_notop.h5"),
     # narrow MobileNets
     *(
-        Backbone(
-            f"mobilenet-{alpha}",
-            "MobileNet",
-            224,
-            "unit",
-            dim,
-            parameters,
-            f"mobilenet_{text}_224_tf_no_top.h5",
-            (("alpha", alpha),),
-        )
-        for alpha, text, dim, parameters in (
+        Backbone(f"mobilenet-{alpha}", "MobileNet", 224, "unit", dim, size, _NARROW.format(file), (("alpha", alpha),))
+        for alpha, file, dim, size in (
             (0.75, "7_5", 768, 1_832_976),
             (0.5, "5_0", 512, 829_536),
             (0.25, "2_5", 256, 218_544),
@@ -86,24 +79,8 @@ _ROWS = (
     Backbone("resnet101v2", "ResNet101V2", 224, "unit", 2048, 42_626_560, f"resnet101v2{_TF}_notop.h5"),
     Backbone("resnet152v2", "ResNet152V2", 224, "unit", 2048, 58_331_648, f"resnet152v2{_TF}_notop.h5"),
     Backbone("mobilenetv2", "MobileNetV2", 224, "unit", 1280, 2_257_984, f"mobilenet_v2{_TF}_1.0_224_no_top.h5"),
-    Backbone(
-        "mobilenetv3small",
-        "MobileNetV3Small",
-        224,
-        "none",
-        576,
-        939_120,
-        "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
-    ),
-    Backbone(
-        "mobilenetv3large",
-        "MobileNetV3Large",
-        224,
-        "none",
-        960,
-        2_996_352,
-        "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
-    ),
+    Backbone("mobilenetv3small", "MobileNetV3Small", 224, "none", 576, 939_120, _V3.format("small")),
+    Backbone("mobilenetv3large", "MobileNetV3Large", 224, "none", 960, 2_996_352, _V3.format("large")),
     Backbone("nasnetmobile", "NASNetMobile", 224, "unit", 1056, 4_269_716, "nasnet_mobile_no_top.h5"),
     Backbone("nasnetlarge", "NASNetLarge", 331, "unit", 4032, 84_916_818, "nasnet_large_no_top.h5"),
     Backbone(

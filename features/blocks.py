@@ -1,62 +1,54 @@
-"""Finished blocks of an extraction: immutable files that a killed run leaves for the next one."""
+"""Finished blocks of an extraction: files that a killed run leaves for the next one, and that never change."""
 
 import hashlib
 import json
 import shutil
 import zipfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from headroom.errors import FeatureError
-from headroom.features.safewrite import replacing
+from headroom.features.atomic import replacing
 
 BLOCK_IMAGES = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """What one block left.
+    """What one block left; rows of unreadable images are zero, with an empty hash and a reason."""
 
-    Attributes
-    ----------
-    vectors : ndarray of float32, shape (m, d)
-        Rows of unreadable images are zero.
-    hashes : ndarray of bytes, shape (m,)
-        SHA-256 of each file; empty where unreadable.
-    reasons : ndarray of str, shape (m,)
-        Why a file was unreadable; else empty.
-    """
-
-    vectors: np.ndarray
-    hashes: np.ndarray
-    reasons: np.ndarray
+    vectors: np.ndarray  # (m, d) float32
+    hashes: np.ndarray  # (m,) bytes, SHA-256 of each file
+    reasons: np.ndarray  # (m,) str
 
 
+@dataclass(frozen=True)
 class BlockFolder:
-    """The finished blocks of one recipe.
+    """The finished blocks of one recipe, in ``<model>-<fingerprint8>.blocks``; made at the first save."""
 
-    Parameters
-    ----------
-    path : Path
-        ``<model>-<fingerprint8>.blocks``; made at the first save.
-    """
+    path: Path
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def file(self, name: str) -> Path:
+        """Return where the block of this name is kept."""
+        return self.path / f"{name}.npz"
 
-    def file(self, index: int, key: str) -> Path:
-        """Return the file of block ``index`` whose images have this `block_key`."""
-        return self.path / f"{index:06d}-{key}.npz"
+    def names(self) -> frozenset[str]:
+        """Return the names of the finished blocks."""
+        return frozenset(file.stem for file in self.path.glob("*.npz"))
 
-    def save(self, index: int, key: str, block: Block) -> None:
+    def save(self, name: str, block: Block) -> None:
         """Write a block; it is there whole or not at all."""
-        with replacing(self.file(index, key)) as beside, beside.open("wb") as file:
-            np.savez(file, vectors=block.vectors, hashes=block.hashes, reasons=block.reasons)
+        save = partial(np.savez, vectors=block.vectors, hashes=block.hashes, reasons=block.reasons)
+        with replacing(self.file(name)) as beside, beside.open("wb") as file, ThreadPoolExecutor(1) as thread:
+            thread.submit(save, file).result()  # where an interrupt would end in an error of the ZIP file
 
-    def load(self, index: int, key: str) -> Block:
+    def load(self, name: str) -> Block:
         """Read a block back.
 
         Raises
@@ -64,7 +56,7 @@ class BlockFolder:
         FeatureError
             The file is damaged; it is removed, so that the next run computes it again.
         """
-        path = self.file(index, key)
+        path = self.file(name)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return Block(arrays["vectors"], arrays["hashes"], arrays["reasons"])
@@ -92,7 +84,7 @@ class BlockFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def block_key(ids: list[str], stamps: np.ndarray) -> str:
+def block_key(ids: Iterable[str], stamps: np.ndarray) -> str:
     """Return what stands for the images of a block: their names, sizes and times.
 
     Examples

@@ -1,9 +1,8 @@
-"""Build the network that turns pixels into a pooled embedding, on whichever back end Keras runs.
+"""The Keras graph of a network, from pixels to a pooled embedding, on whichever back end Keras runs.
 
 Only this module and the engines import Keras, and only inside functions.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,50 +11,36 @@ import numpy as np
 
 from headroom.errors import FeatureError
 from headroom.features.backbones import BACKBONES
-from headroom.features.weights import Weights
+from headroom.features.network import Network
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+POOLING = {"avg": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D"}
 
 
 @dataclass(frozen=True)
-class Network:
-    """What has to be built: a network with preprocessing and pooling inside.
+class Pixels:
+    """What turns 0..255 into what a network was trained on: ``scale * x + offset``, of BGR or RGB."""
 
-    Attributes
-    ----------
-    model : str
-        Name in BACKBONES, or the path of a user's own ``.keras`` file.
-    size : int
-    preprocessing : {"none", "unit", "caffe", "torch"}
-    pooling : {"avg", "max"}
-    weights : Weights
-    """
+    scale: float | list[float] = 1.0
+    offset: float | list[float] = 0.0
+    bgr: bool = False
 
-    model: str
-    size: int
-    preprocessing: str
-    pooling: str
-    weights: Weights
 
-    @property
-    def label(self) -> str:
-        """Name under which its vectors are kept."""
-        return self.model if self.model in BACKBONES else Path(self.model).stem
+PREPROCESSING = {
+    "none": None,
+    "unit": Pixels(1 / 127.5, -1.0),
+    "caffe": Pixels(offset=[-mean for mean in CAFFE_MEAN_BGR], bgr=True),
+    "torch": Pixels(
+        [1 / (255 * deviation) for deviation in IMAGENET_STD],
+        [-mean / deviation for mean, deviation in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)],
+    ),
+}
 
 
 def build(network: Network) -> Any:
-    """Build the Keras model ``uint8 (batch, size, size, 3) -> (batch, dim)``.
-
-    Parameters
-    ----------
-    network : Network
-
-    Returns
-    -------
-    keras.Model
-        Its outputs are in the current dtype policy.
+    """Build the Keras model ``uint8 (batch, size, size, 3) -> (batch, dim)`` in the current dtype policy.
 
     Raises
     ------
@@ -67,42 +52,13 @@ def build(network: Network) -> Any:
     core = _own_model(network) if network.model not in BACKBONES else _application(network)
     pixels = keras.Input((network.size, network.size, 3), dtype="uint8", name="pixels")
     x = keras.ops.cast(pixels, "float32")
-    x = core(PREPROCESSING[network.preprocessing](x))
+    rule = PREPROCESSING[network.preprocessing]
+    if rule is not None:
+        x = keras.layers.Rescaling(rule.scale, rule.offset)(keras.ops.flip(x, axis=-1) if rule.bgr else x)
+    x = core(x)
     if len(x.shape) == 4:
-        pool = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}[network.pooling]
-        x = pool()(x)
+        x = getattr(keras.layers, POOLING[network.pooling])()(x)
     return keras.Model(pixels, x, name="embedding")
-
-
-def _unit(x: Any) -> Any:
-    """Map 0..255 to -1..1."""
-    import keras
-
-    return keras.layers.Rescaling(1 / 127.5, offset=-1.0)(x)
-
-
-def _caffe(x: Any) -> Any:
-    """Turn RGB into BGR and take off the ImageNet mean."""
-    import keras
-
-    return keras.layers.Rescaling(1.0, offset=[-mean for mean in CAFFE_MEAN_BGR])(keras.ops.flip(x, axis=-1))
-
-
-def _torch(x: Any) -> Any:
-    """Map 0..255 to 0..1, take off the ImageNet mean and divide by the deviation."""
-    import keras
-
-    scale = [1 / (255 * deviation) for deviation in IMAGENET_STD]
-    offset = [-mean / deviation for mean, deviation in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)]
-    return keras.layers.Rescaling(scale, offset=offset)(x)
-
-
-PREPROCESSING: dict[str, Callable[[Any], Any]] = {
-    "none": lambda x: x,
-    "unit": _unit,
-    "caffe": _caffe,
-    "torch": _torch,
-}
 
 
 def _application(network: Network) -> Any:
@@ -135,9 +91,10 @@ def _load(core: Any, path: Path | None, name: str) -> None:
     try:
         core.load_weights(str(path))
     except Exception as error:  # Keras, h5py and zipfile raise many kinds for one cause
-        got = f"the weights in {path} do not fit {name}: {_first_line(error)}"
-        remedy = f"give weights of {name} saved without its classifier (include_top=False)"
-        raise FeatureError(got, remedy) from error
+        raise FeatureError(
+            got=f"the weights in {path} do not fit {name}: {_first_line(error)}",
+            remedy=f"give weights of {name} saved without its classifier (include_top=False)",
+        ) from error
 
 
 def _randomise(core: Any, seed: int) -> None:

@@ -121,18 +121,9 @@ DATASETS: dict[str, Dataset] = {row.name: row for row in _ROWS}
 
 
 def load_dataset(record: Dataset, folder: Path) -> ImageSet:
-    """Scan a data set of the catalogue.
+    """Scan a data set of the catalogue where it lies; a generated one is made there first.
 
-    Parameters
-    ----------
-    record : Dataset
-    folder : Path
-        Where it lies (or, for a generated set, is to lie).
-
-    Returns
-    -------
-    ImageSet
-        Its notes say where counts differ from the official ones.
+    The notes of what is returned say where counts differ from the official ones.
 
     Raises
     ------

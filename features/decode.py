@@ -1,4 +1,4 @@
-"""One image file to RGB pixels of the sizes that are asked for."""
+"""One image file to RGB pixels of the sizes that are asked for, and to augmented views of them."""
 
 import hashlib
 import io
@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -15,10 +16,28 @@ MAX_PIXELS = 178_956_970  # of Pillow: what claims more is taken for a decompres
 MAX_BYTES = 2**30  # so many pixels of 16-bit RGB, uncompressed; several files are held at a time
 DRAFT_SCALES = (8, 4, 2)
 DICOM_MARK = b"DICM"
+ROTATION_DEGREES = 15.0
+ZOOM = (0.9, 1.1)
 
 
 class BadImage(Exception):
     """This file cannot be embedded; the message is the reason."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(reason)
+
+
+class Frame(NamedTuple):
+    """What an engine wants to see of an image: its side in pixels, and 0 or the number of an augmented view."""
+
+    size: int
+    view: int = 0
+    mirror: bool = True
+
+    @property
+    def words(self) -> str:
+        """How a recipe names the view."""
+        return f"{self.view}{'' if self.mirror else ' unmirrored'}" if self.view else ""
 
 
 @contextmanager
@@ -33,52 +52,28 @@ def quiet_pillow() -> Iterator[None]:
 
 
 def decode(path: Path, sizes: tuple[int, ...]) -> tuple[str, dict[int, np.ndarray]]:
-    """Read, hash and decode one image.
+    """Read one image file; return its SHA-256, and uint8 ``(size, size, 3)`` by size.
 
     Large JPEGs are decoded at the smallest of the scales 1, 1/2, 1/4 and 1/8 that leaves twice the target size, so the
-    pixels of one size never depend on which other sizes are asked for.
-
-    Parameters
-    ----------
-    path : Path
-    sizes : tuple of int
-        Sides of the square results in pixels; the aspect ratio is not kept, as Keras's own loaders do it.
-
-    Returns
-    -------
-    content_hash : str
-        SHA-256 of the file's bytes.
-    pixels : dict of int to ndarray of uint8, shape (size, size, 3)
+    pixels of one size never depend on which other sizes are asked for. The aspect ratio is not kept, as Keras's own
+    loaders do it.
 
     Raises
     ------
     BadImage
-        The file cannot be read or is no image; the message is the reason.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder, "grey.png")
-    ...     Image.new("L", (40, 30), 7).save(path)
-    ...     _, pixels = decode(path, (8,))
-    >>> pixels[8].shape, int(pixels[8].max())
-    ((8, 8, 3), 7)
+        The file cannot be read or is no image.
     """
     try:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode):  # reading a pipe or a device might never end
-            got = "not a regular file"
-            raise BadImage(got)
+            raise BadImage(reason="not a regular file")
         if about.st_size > MAX_BYTES:
-            got = f"larger than {MAX_BYTES // 2**20:,} MiB"
-            raise BadImage(got)
+            raise BadImage(reason=f"larger than {MAX_BYTES // 2**20:,} MiB")
         data = path.read_bytes()
     except OSError as error:
-        raise BadImage(error.strerror or "cannot be read") from error
+        raise BadImage(reason=error.strerror or "cannot be read") from error
     if not data:
-        got = "the file is empty"
-        raise BadImage(got)
+        raise BadImage(reason="the file is empty")
     return hashlib.sha256(data).hexdigest(), decode_bytes(data, sizes)
 
 
@@ -90,15 +85,12 @@ def decode_bytes(data: bytes, sizes: tuple[int, ...]) -> dict[int, np.ndarray]:
     except BadImage:
         raise
     except UnidentifiedImageError as error:
-        got = "not an image in a format that Pillow reads"
-        raise BadImage(got) from error
+        raise BadImage(reason="not an image in a format that Pillow reads") from error
     except Image.DecompressionBombError as error:
-        got = f"claims more than {MAX_PIXELS // 1_000_000} megapixels"
-        raise BadImage(got) from error
+        raise BadImage(reason=f"claims more than {MAX_PIXELS // 1_000_000} megapixels") from error
     except Exception as error:  # a mutated file makes Pillow's decoders raise almost anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        got = f"cannot be decoded: {reason[:160]}"
-        raise BadImage(got) from error
+        raise BadImage(reason=f"cannot be decoded: {reason[:160]}") from error
 
 
 def _pixels(data: bytes, size: int, scales: dict[int, Image.Image]) -> np.ndarray:
@@ -125,8 +117,7 @@ def _dicom(data: bytes) -> Image.Image:
     try:
         import pydicom
     except ImportError as error:
-        got = "DICOM needs one more package: pip install 'headroom[dicom]'"
-        raise BadImage(got) from error
+        raise BadImage(reason="DICOM needs one more package: pip install 'headroom[dicom]'") from error
     file = pydicom.dcmread(io.BytesIO(data))
     pixels = file.pixel_array[0] if int(file.get("NumberOfFrames") or 1) > 1 else file.pixel_array
     if pixels.ndim == 3:
@@ -150,9 +141,28 @@ def _stretch(values: np.ndarray) -> Image.Image:
     """Map 16-bit, 32-bit and float pixels from their own range to 0..255."""
     finite = np.isfinite(values)
     if not finite.any():
-        got = "no finite pixel"
-        raise BadImage(got)
+        raise BadImage(reason="no finite pixel")
     low, high = float(values[finite].min()), float(values[finite].max())
     scale = 255 / (high - low) if high > low else 0.0
     scaled = np.where(finite, (values.astype(np.float64) - low) * scale, 0)
     return Image.fromarray(np.round(scaled).astype(np.uint8))
+
+
+def framed(pixels: np.ndarray, frame: Frame, digest: str) -> np.ndarray:
+    """Return uint8 pixels ``(size, size, 3)`` of the image file with this SHA-256 as a frame wants them.
+
+    A view is rotated by up to 15 degrees, zoomed by 0.9 to 1.1 and, where a mirror image keeps its meaning, flipped
+    left to right with probability one half; which, is drawn from the image's content and the number of the view.
+    """
+    if not frame.view:
+        return pixels
+    draw = np.random.default_rng([int(digest[:16], 16), frame.view])
+    angle, zoom, flip = draw.uniform(-ROTATION_DEGREES, ROTATION_DEGREES), draw.uniform(*ZOOM), draw.random() < 0.5
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    if flip and frame.mirror:
+        image = ImageOps.mirror(image)
+    turn = np.deg2rad(angle)
+    cosine, sine, centre = np.cos(turn) / zoom, np.sin(turn) / zoom, (frame.size - 1) / 2
+    shift = (centre - cosine * centre - sine * centre, centre + sine * centre - cosine * centre)
+    matrix = (cosine, sine, shift[0], -sine, cosine, shift[1])
+    return np.asarray(image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))

@@ -1,66 +1,112 @@
-"""From the words of a command line to the networks that have to run."""
+"""What is to run: a network with its weights, and the recipe that stands for all that determines a vector."""
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from headroom.errors import FeatureError
 from headroom.features.backbones import BACKBONES, Backbone
-from headroom.features.build import Network
-from headroom.features.download import download_imagenet
-from headroom.features.recipe import Recipe
-from headroom.features.views import Frame
-from headroom.features.weights import Weights, file_digest, resolve_weights
+from headroom.features.decode import Frame
+from headroom.features.weights import Weights, download_imagenet, file_digest, resolve_weights
+
+FORMAT_VERSION = 1
+RESIZE = "bilinear"
+
+
+@dataclass(frozen=True)
+class Network:
+    """What has to be built: a network with preprocessing and pooling inside.
+
+    Attributes
+    ----------
+    model : str
+        Name in BACKBONES, or the path of a user's own ``.keras`` file.
+    size : int
+        Side of the square input in pixels.
+    preprocessing : {"none", "unit", "caffe", "torch"}
+    pooling : {"avg", "max"}
+    weights : Weights
+
+    Examples
+    --------
+    >>> [network] = find_networks(["resnet50"], NetworkOptions(weights=["random"]))
+    >>> network.size, network.preprocessing, network.weights.digest
+    (224, 'caffe', 'random-0')
+    """
+
+    model: str
+    size: int
+    preprocessing: str
+    pooling: str
+    weights: Weights
+
+    @property
+    def label(self) -> str:
+        """Name under which its vectors are kept."""
+        return self.model if self.model in BACKBONES else Path(self.model).stem
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """What a user may set of a network; None: its own.
-
-    Attributes
-    ----------
-    weights : sequence of str
-        One for all models, or one for each.
-    size : int or None
-    preprocessing : str or None
-        For a user's own ``.keras`` file only; else it belongs to the backbone.
-    pooling : {"avg", "max"}
-    seed : int
-        Of random weights.
-    """
+    """What a user may set of networks; None: their own. ``weights``: once for all models or once each."""
 
     weights: Sequence[str] = ("imagenet",)
     size: int | None = None
-    preprocessing: str | None = None
+    preprocessing: str | None = None  # of a user's own .keras file; else it belongs to the backbone
     pooling: str = "avg"
     seed: int = 0
 
 
-def plan_networks(models: Sequence[str], options: NetworkOptions) -> list[Network]:
-    """Say which networks have to run, each with its weights found (or downloaded by Keras).
+@dataclass(frozen=True)
+class Recipe:
+    """How pixels become vectors; equal recipes and equal images give equal vectors.
 
-    Parameters
-    ----------
-    models : sequence of str
-        Names in BACKBONES, or paths of ``.keras`` files.
-    options : NetworkOptions
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> recipe = Recipe("mobilenet", "random-0", 224, "unit", "avg", "float32")
+    >>> recipe.fingerprint == replace(recipe, precision="bfloat16").fingerprint
+    False
+    """
 
-    Returns
-    -------
-    list of Network
+    model: str
+    weights: str  # their digest
+    size: int
+    preprocessing: str
+    pooling: str
+    precision: str
+    resize: str = RESIZE
+    view: str = ""  # empty for the image itself
+    version: int = FORMAT_VERSION
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the settings that are not empty, as hexadecimal text."""
+        settings = {name: value for name, value in asdict(self).items() if value != ""}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def file_name(self) -> str:
+        """Name of the embedding file."""
+        return f"{self.model}-{self.fingerprint[:8]}.h5"
+
+
+def recipe_of(network: Network, precision: str, frame: Frame) -> Recipe:
+    """Return the recipe of a network at one precision for one frame."""
+    weights, pixels = network.weights.digest, network.preprocessing
+    return Recipe(network.label, weights, network.size, pixels, network.pooling, precision, view=frame.words)
+
+
+def find_networks(models: Sequence[str], options: NetworkOptions) -> list[Network]:
+    """Find the networks of these names in BACKBONES or ``.keras`` files; missing ImageNet weights are downloaded.
 
     Raises
     ------
     FeatureError
         Weights are missing, or the options contradict each other.
-
-    Examples
-    --------
-    >>> [network] = plan_networks(["resnet50"], NetworkOptions(weights=["random"]))
-    >>> network.size, network.preprocessing
-    (224, 'caffe')
     """
     models = list(dict.fromkeys(models))
     sources = list(options.weights) * (len(models) if len(options.weights) == 1 else 1)
@@ -77,21 +123,8 @@ def plan_networks(models: Sequence[str], options: NetworkOptions) -> list[Networ
     ]
 
 
-def recipe_of(network: Network, precision: str, frame: Frame) -> Recipe:
-    """Return what determines the vectors of a network at one precision for one frame."""
-    return Recipe(
-        network.label,
-        network.weights.digest,
-        network.size,
-        network.preprocessing,
-        network.pooling,
-        precision,
-        view=frame.words,
-    )
-
-
 def _application(backbone: Backbone, source: str, options: NetworkOptions) -> Network:
-    """Plan a Keras Application."""
+    """Find a Keras Application."""
     if options.preprocessing is not None:
         raise FeatureError(
             got=f"--preprocessing {options.preprocessing} for {backbone.name}, which has its own",
@@ -103,7 +136,7 @@ def _application(backbone: Backbone, source: str, options: NetworkOptions) -> Ne
 
 
 def _own(path: Path, options: NetworkOptions) -> Network:
-    """Plan a user's own ``.keras`` file, whose weights are inside."""
+    """Find a user's own ``.keras`` file, whose weights are inside."""
     if not path.is_file():
         raise FeatureError(got=f"there is no model file {path}", remedy="check the path")
     weights = Weights("file", path.resolve(), file_digest(path))

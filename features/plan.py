@@ -1,12 +1,39 @@
-"""Decide what of an image set has to be computed, and why; pure functions."""
+"""What of an image set has to be computed, and how it is cut: decided from what was found, without disk or clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
+from headroom.features.blocks import BLOCK_IMAGES, BlockFolder, block_key
+from headroom.features.decode import Frame
+from headroom.features.engines import Decision
+from headroom.features.network import Network, Recipe, recipe_of
 from headroom.features.scan import ImageSet
 from headroom.features.store import Header
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What the cache held of one network and frame, in the folder of the data set."""
+
+    network: Network
+    frame: Frame
+    folder: Path
+    decision: Decision | None = None  # taken when the run was begun, or for the images that this is a view of
+    cached: Header | None = None
+    blocks: frozenset[str] = frozenset()  # names of the finished ones
+    damaged: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class BlockPlan:
+    """A block of images to compute: its name and its rows in the image set."""
+
+    name: str
+    rows: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,103 +42,133 @@ class Plan:
 
     Attributes
     ----------
+    found : Found
     source : ndarray of int64, shape (n,)
         Row of the cached file that each image's vector is taken from, or -1.
     work : ndarray of int64, shape (w,)
-        Images to compute, in order.
+        Images that are not in the cached file, in order.
     bad : dict of int to str
         Images known to be unreadable and unchanged since, with the reason.
     write : bool
         Whether the file has to be written, even where nothing has to be computed.
-    why : str
+    blocks, missing : tuple of BlockPlan
+        All blocks of the work, and those that were not finished before.
     """
 
+    found: Found
     source: np.ndarray
     work: np.ndarray
     bad: dict[int, str]
     write: bool
-    why: str
+    blocks: tuple[BlockPlan, ...]
+    missing: tuple[BlockPlan, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A plan at the precision that was decided, which names its files."""
+
+    plan: Plan
+    decision: Decision
+
+    @property
+    def network(self) -> Network:
+        """What runs."""
+        return self.plan.found.network
+
+    @property
+    def frame(self) -> Frame:
+        """What it sees of an image."""
+        return self.plan.found.frame
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """All that determines its vectors."""
+        return recipe_of(self.network, self.decision.precision, self.frame)
+
+    @property
+    def file(self) -> Path:
+        """Its embedding file."""
+        return self.plan.found.folder / self.recipe.file_name
+
+    @property
+    def finished(self) -> BlockFolder:
+        """Where its finished blocks are kept until the file is written."""
+        return BlockFolder(self.file.with_suffix(".blocks"))
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a run: images embedded by it, in how many seconds, and those that could not be, with the reason."""
+
+    run: Run
+    dim: int
+    computed: int
+    bad: dict[str, str]
+    seconds: float
 
 
 def plan_hashing(images: ImageSet, stamps: np.ndarray, cached: Header | None) -> np.ndarray:
     """Say which images have to be read to know whether their content changed.
 
-    Parameters
-    ----------
-    images : ImageSet
-    stamps : ndarray of int64, shape (n, 2)
-        Bytes and mtime of each file; -1 where there is none.
-    cached : Header or None
-
-    Returns
-    -------
-    ndarray of int64
-        None where nothing is cached: then every image is read and decoded once.
+    None where nothing is cached: then every image is read and decoded once. ``stamps`` ``(n, 2)`` are the bytes and
+    mtime of each file; -1 where there is none.
     """
     if cached is None:
         return np.zeros(0, np.int64)
     rows = _rows(images, cached)
-    same = (rows >= 0) & (cached.stamps[rows] == stamps).all(axis=1) if len(cached.ids) else rows >= 0
-    known_bad = _known_bad(images, stamps, cached)
-    return np.array([index for index in np.flatnonzero(~same) if index not in known_bad], dtype=np.int64)
+    same = (rows >= 0) & (cached.stamps[rows] == stamps).all(axis=1) if len(cached) else rows >= 0
+    return np.setdiff1d(np.flatnonzero(~same), list(_known_bad(images, stamps, cached)))
 
 
-def plan_extraction(images: ImageSet, stamps: np.ndarray, cached: Header | None, fresh: Mapping[int, str]) -> Plan:
+def plan_extraction(found: Found, images: ImageSet, stamps: np.ndarray, fresh: Mapping[int, str]) -> Plan:
     """Say what is missing, stale or reusable.
 
-    Parameters
-    ----------
-    images : ImageSet
-    stamps : ndarray of int64, shape (n, 2)
-    cached : Header or None
-        What the cache holds for the same recipe.
-    fresh : mapping of int to str
-        Content hash of every image that `plan_hashing` named, where it could be read.
-
-    Returns
-    -------
-    Plan
+    ``fresh`` holds the content hash of every image that `plan_hashing` named, where it could be read.
     """
-    count = len(images.ids)
+    cached = found.cached
+    bad = {} if cached is None else _known_bad(images, stamps, cached)
+    source = _source(images, stamps, cached, fresh)
+    work = np.setdiff1d(np.flatnonzero(source < 0), list(bad))
+    write = cached is None or not _is_up_to_date(cached, images, stamps, bad)
+    parts = (work[start : start + BLOCK_IMAGES] for start in range(0, len(work), BLOCK_IMAGES))
+    blocks = tuple(
+        BlockPlan(f"{number:06d}-{block_key(images.ids[rows], stamps[rows])}", rows)
+        for number, rows in enumerate(parts)
+    )
+    missing = tuple(block for block in blocks if block.name not in found.blocks)
+    return Plan(found, source, work, bad, write, blocks, missing)
+
+
+def _source(images: ImageSet, stamps: np.ndarray, cached: Header | None, fresh: Mapping[int, str]) -> np.ndarray:
+    """Return the cached row of each image by name, or by content where that was looked at; else -1."""
     if cached is None:
-        return Plan(np.full(count, -1), np.arange(count), {}, True, "nothing is cached for these settings")
+        return np.full(len(images), -1)
     row_of_hash = {digest.decode(): row for row, digest in reversed(list(enumerate(cached.content_hash)))}
-    stale = plan_hashing(images, stamps, cached)
-    bad = _known_bad(images, stamps, cached)
     source = _rows(images, cached)
-    for index in stale:
-        source[index] = row_of_hash.get(fresh.get(int(index), ""), -1)
-    work = np.array([index for index in np.flatnonzero(source < 0) if index not in bad], dtype=np.int64)
-    if len(work):
-        return Plan(source, work, bad, True, f"{len(work):,} of {count:,} images are new or changed")
-    return Plan(source, work, bad, len(stale) > 0 or not _same_labels(images, source, cached, bad), "all are cached")
+    for index in plan_hashing(images, stamps, cached).tolist():
+        source[index] = row_of_hash.get(fresh.get(index, ""), -1)
+    return source
 
 
 def _rows(images: ImageSet, cached: Header) -> np.ndarray:
     """Return the cached row of each image by name, or -1."""
-    row_of = {name: row for row, name in enumerate(cached.ids)}
-    return np.array([row_of.get(name, -1) for name in images.ids], dtype=np.int64)
+    row_of = {name: row for row, name in enumerate(cached.ids.tolist())}
+    return np.array([row_of.get(name, -1) for name in images.ids.tolist()], dtype=np.int64)
 
 
 def _known_bad(images: ImageSet, stamps: np.ndarray, cached: Header) -> dict[int, str]:
     """Return the images that were unreadable and have not changed since."""
-    was = dict(zip(cached.bad, map(tuple, cached.bad_stamps), strict=True))
+    was = dict(zip(cached.bad, cached.bad_stamps.tolist(), strict=True))
     return {
         index: cached.bad[name]
-        for index, name in enumerate(images.ids)
-        if name in was and was[name] == tuple(stamps[index])
+        for index, name in enumerate(images.ids.tolist())
+        if name in was and was[name] == stamps[index].tolist()
     }
 
 
-def _same_labels(images: ImageSet, source: np.ndarray, cached: Header, bad: dict[int, str]) -> bool:
+def _is_up_to_date(cached: Header, images: ImageSet, stamps: np.ndarray, bad: Mapping[int, str]) -> bool:
     """Return whether the cached file already says all that the scan says."""
-    keep = [index for index in range(len(images.ids)) if index not in bad]
-    return (
-        tuple(images.ids[index] for index in keep) == cached.ids
-        and images.classes == cached.classes
-        and np.array_equal(images.labels[keep], cached.labels)
-        and tuple(images.groups[index] for index in keep) == cached.groups
-        and tuple(images.split[index] for index in keep) == cached.split
-        and images.ordinal == bool(cached.about.get("ordinal"))
-        and len(bad) == len(cached.bad)
-    )
+    kept = np.setdiff1d(np.arange(len(images)), list(bad))
+    same_files = len(bad) == len(cached.bad) and np.array_equal(stamps[kept], cached.stamps)
+    return same_files and images.take(kept).says_the_same_as(cached)

@@ -1,4 +1,4 @@
-"""Which images a data set holds, with their labels, patients and parts."""
+"""Which images a data set holds, with their labels, patients and parts: from its folders or its label file."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -19,22 +19,18 @@ IMAGE_SUFFIXES = {
     *(".tif", ".tiff", ".webp"),
 }
 PARTS = {
-    "train": "train",
-    "training": "train",
-    "val": "train",
-    "valid": "train",
-    "validation": "train",
-    "test": "test",
-    "testing": "test",
+    **dict.fromkeys(("train", "training", "val", "valid", "validation"), "train"),
+    **dict.fromkeys(("test", "testing"), "test"),
 }
 IMAGE_COLUMNS = ("image", "image_id", "id_code", "filename", "file_name", "file", "path", "id")
 LABEL_COLUMNS = ("label", "diagnosis", "grade", "level", "class", "target", "dx")
+SURROGATE = re.compile("[\ud800-\udfff]")  # what Python makes of bytes that are not UTF-8
 GROUP_COLUMNS = ("patient", "patient_id", "patientid", "group", "subject", "subject_id")
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """The images of one data set, in a fixed order.
+    """The images of one data set, in a fixed order: the one table of stage one.
 
     Attributes
     ----------
@@ -42,27 +38,55 @@ class ImageSet:
     root : Path
         Folder that ``ids`` are relative to.
     classes : tuple of str, length k
-    ids : tuple of str, length n
+    ids : ndarray of str, shape (n,)
         Paths of the images, relative to ``root``, with forward slashes.
     labels : ndarray of int64, shape (n,)
-    groups : tuple of str, length n
+    groups : ndarray of str, shape (n,)
         Patient ids; empty where unknown.
-    split : tuple of str, length n
+    split : ndarray of str, shape (n,)
         ``"train"``, ``"test"`` or empty.
     ordinal : bool
+        Whether the classes are ordered grades.
     notes : tuple of str
         What a user should know of the scan.
+
+    Examples
+    --------
+    >>> blank = np.array(["", "", ""])
+    >>> ids = np.array(["a/1.png", "a/2.png", "b/1.png"])
+    >>> images = ImageSet("scans", Path("scans"), ("a", "b"), ids, np.array([0, 0, 1]), blank, blank)
+    >>> images.take(images.labels == 1).path(0).as_posix()
+    'scans/b/1.png'
     """
+
+    columns: ClassVar[tuple[str, ...]] = ("ids", "labels", "groups", "split")
 
     name: str
     root: Path
     classes: tuple[str, ...]
-    ids: tuple[str, ...]
+    ids: np.ndarray
     labels: np.ndarray
-    groups: tuple[str, ...]
-    split: tuple[str, ...]
-    ordinal: bool
+    groups: np.ndarray
+    split: np.ndarray
+    ordinal: bool = False
     notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Any) -> Self:
+        """Return the rows that an index, a mask or a slice names."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in self.columns})
+
+    def path(self, row: int) -> Path:
+        """Return where an image lies."""
+        return self.root / str(self.ids[row])
+
+    def says_the_same_as(self, other: "ImageSet") -> bool:
+        """Return whether another set has the same images with the same labels, patients and parts."""
+        return (self.classes, self.ordinal) == (other.classes, other.ordinal) and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in ImageSet.columns
+        )
 
 
 @dataclass(frozen=True)
@@ -85,15 +109,6 @@ class _Row(NamedTuple):
 def scan_folders(root: Path, name: str) -> ImageSet:
     """Scan a folder with one sub-folder a class, or with such trees in ``train`` and ``test`` folders.
 
-    Parameters
-    ----------
-    root : Path
-    name : str
-
-    Returns
-    -------
-    ImageSet
-
     Raises
     ------
     FeatureError
@@ -102,15 +117,14 @@ def scan_folders(root: Path, name: str) -> ImageSet:
     parts = {folder: PARTS[folder.name.lower()] for folder in _folders(root) if folder.name.lower() in PARTS}
     inner = [folder for part in parts for folder in _folders(part)]
     trees = parts if inner else {root: ""}
-    ids: list[str] = []
-    labels: list[str] = []
-    split: list[str] = []
-    for tree, part in trees.items():
-        for folder in _folders(tree):
-            inside = folder.relative_to(root).as_posix()
-            ids += [f"{inside}/{image}" for image in _images(folder)]
-            labels += [folder.name] * (len(ids) - len(labels))
-            split += [part] * (len(ids) - len(split))
+    found = [
+        (folder, part, [f"{folder.relative_to(root).as_posix()}/{image}" for image in _images(folder)])
+        for tree, part in trees.items()
+        for folder in _folders(tree)
+    ]
+    ids = [image for _, _, images in found for image in images]
+    labels = [folder.name for folder, _, images in found for _ in images]
+    split = [part for _, part, images in found for _ in images]
     if not ids:
         raise FeatureError(
             got=f"the folder {root} holds no class folder with images",
@@ -120,23 +134,10 @@ def scan_folders(root: Path, name: str) -> ImageSet:
 
 
 def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str = "") -> ImageSet:
-    """Scan a CSV file with one image a row.
+    """Scan a CSV file (comma, semicolon or tab) with a header and one image a row.
 
-    Parameters
-    ----------
-    table : Path
-        CSV file with a header; comma, semicolon or tab.
-    root : Path
-        Folder that image names are relative to.
-    name : str
-    columns : Columns
-    images : str
-        Sub-folder of ``root`` where the images lie; empty: ``root`` and the folders below it are searched by name.
-
-    Returns
-    -------
-    ImageSet
-        Images that the table names but that do not exist stay in, to be listed as unreadable.
+    Image names are relative to the sub-folder ``images`` of ``root``; where that is empty, ``root`` and the folders
+    below it are searched. Images that do not exist stay in, to be listed as unreadable.
 
     Raises
     ------
@@ -152,20 +153,16 @@ def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str
     find = _finder(root, images)
     found: dict[str, _Row] = {}
     for line, row in rows:
-        image, label = (row.get(image_column) or "").strip(), (row.get(label_column) or "").strip()
+        cells: dict[str | None, str] = {name: (text or "").strip() for name, text in row.items() if name is not None}
+        image, label = cells[image_column], cells[label_column]
         if not image and not label:
             continue
         if not image or not label:
-            missing = f"no {label_column}" if image else f"no {image_column}"
             raise FeatureError(
-                got=f"{table}, line {line}: {image or label} has {missing}",
+                got=f"{table}, line {line}: {image or label} has no {label_column if image else image_column}",
                 remedy="fill it in or take the row out; nothing was computed",
             )
-        told = _Row(
-            label,
-            (row.get(group_column) or "").strip() if group_column else "",
-            PARTS.get((row.get(split_column) or "").strip().lower(), "") if split_column else "",
-        )
+        told = _Row(label, cells.get(group_column, ""), PARTS.get(cells.get(split_column, "").lower(), ""))
         known = found.setdefault(find(image), told)
         if known.label != label:
             raise FeatureError(
@@ -178,17 +175,7 @@ def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str
 
 
 def with_patients(images: ImageSet, pattern: str) -> ImageSet:
-    """Read patient ids from file names.
-
-    Parameters
-    ----------
-    images : ImageSet
-    pattern : str
-        Regular expression, searched in each image's path; its first group (or the whole match) is the patient.
-
-    Returns
-    -------
-    ImageSet
+    """Read patient ids from image paths: the first group of a regular expression, or the whole match.
 
     Raises
     ------
@@ -201,22 +188,22 @@ def with_patients(images: ImageSet, pattern: str) -> ImageSet:
         raise FeatureError(
             got=f"--group-pattern {pattern}: {error}", remedy="give a Python regular expression"
         ) from error
-    matches = [compiled.search(image) for image in images.ids]
+    matches = [compiled.search(image) for image in images.ids.tolist()]
     which = min(compiled.groups, 1)
-    found = tuple("" if match is None else match.group(which) or "" for match in matches)
+    found = ["" if match is None else match.group(which) or "" for match in matches]
     if not any(found):
         raise FeatureError(
-            got=f"--group-pattern {pattern} matches none of {len(images.ids)} images (the first is {images.ids[0]})",
+            got=f"--group-pattern {pattern} matches none of {len(images)} images (the first is {images.ids[0]})",
             remedy="give a pattern whose first group is the patient",
         )
-    return replace(images, groups=found)
+    return replace(images, groups=np.array(found))
 
 
 def _assemble(
     name: str, root: Path, ids: list[str], labels: Sequence[str], groups: Sequence[str], split: Sequence[str]
 ) -> ImageSet:
     """Order the images by name and number their classes; columns, for an object an image would fill the memory."""
-    unnamable = next((text for text in itertools.chain(ids, set(labels)) if not _is_utf8(text)), None)
+    unnamable = next((text for text in itertools.chain(ids, set(labels)) if SURROGATE.search(text)), None)
     if unnamable is not None:
         raise FeatureError(
             got=f"the file name {unnamable.encode(errors='surrogateescape')!r} in {root} is not UTF-8",
@@ -229,26 +216,9 @@ def _assemble(
             got=f"{root} holds one class only ({classes[0]})",
             remedy="a comparison needs two classes: name the folder above, or check the label column",
         )
-    order = sorted(range(len(ids)), key=ids.__getitem__)
-    return ImageSet(
-        name,
-        root,
-        classes,
-        tuple(ids[row] for row in order),
-        np.array([number[labels[row]] for row in order], dtype=np.int64),
-        tuple(groups[row] for row in order),
-        tuple(split[row] for row in order),
-        ordinal=False,
-    )
-
-
-def _is_utf8(text: str) -> bool:
-    """Return whether a name from the file system can be written as UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    numbers = np.array([number[label] for label in labels], np.int64)
+    images = ImageSet(name, root, classes, np.array(ids), numbers, np.array(groups), np.array(split))
+    return images.take(np.argsort(images.ids))
 
 
 def _natural(label: str) -> tuple:
@@ -302,16 +272,14 @@ def _read_table(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]
 
 def _column(table: Path, header: list[str], asked: str | None, known: tuple[str, ...], what: str, option: str) -> str:
     """Return the column that holds ``what``."""
-    if asked is not None:
-        if asked in header:
-            return asked
-        got = f"{table} has no column '{asked}'"
-    else:
-        found = next((column for name in known for column in header if column.lower() == name), None)
-        if found is not None:
-            return found
-        got = f"{table} has no column that is recognised as the {what}"
-    raise FeatureError(got, f"name one of its columns with {option}: {', '.join(header)}")
+    folded = {column.lower(): column for column in reversed(header)}
+    found = asked if asked is not None else next((folded[name] for name in known if name in folded), None)
+    if found is not None and found in header:
+        return found
+    missing = f"column '{asked}'" if asked is not None else f"column that is recognised as the {what}"
+    raise FeatureError(
+        got=f"{table} has no {missing}", remedy=f"name one of its columns with {option}: {', '.join(header)}"
+    )
 
 
 def _finder(root: Path, images: str) -> Callable[[str], str]:

@@ -9,8 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from headroom.features.decode import BadImage, decode
-from headroom.features.views import Frame, framed
+from headroom.features.decode import BadImage, Frame, decode, framed
 
 BATCHES_AHEAD = 3
 Pixels = dict[Frame, np.ndarray]
@@ -18,41 +17,19 @@ Pixels = dict[Frame, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One decoded batch of fixed shape.
+    """One decoded batch of fixed shape; of a file that could not be decoded, pixels are black and the hash is empty."""
 
-    Attributes
-    ----------
-    pixels : dict of Frame to ndarray of uint8, shape (batch, size, size, 3)
-        Rows of images that could not be decoded are black; rows behind the last image hold anything.
-    hashes : list of str
-        SHA-256 of each file; empty where it could not be decoded.
-    reasons : list of str
-        Why a file could not be decoded; empty where it could.
-    """
-
-    pixels: Pixels
+    pixels: Pixels  # uint8 (batch, size, size, 3) a frame; rows behind the last image hold anything
     hashes: list[str]
-    reasons: list[str]
+    reasons: list[str]  # empty where a file could be decoded
 
 
 class Stream:
     """Images decoded in order, in batches of one fixed shape that never cross from one block to the next.
 
-    Decoding begins at once, and goes on until a bounded number of batches is ready. A context manager: leaving it ends
-    the threads.
-
-    Parameters
-    ----------
-    blocks : iterable of sequence of Path
-    frames : sequence of Frame
-        Every image is decoded once for all of them.
-    batch : int
-    threads : int
-
-    Yields
-    ------
-    Batch
-        The last one of a block may be padded; its lists are as long as the images left.
+    Every image is decoded once for all frames. Decoding begins at once, and goes on until a bounded number of batches
+    is ready. A context manager: leaving it ends the threads. The last batch of a block may be padded; its lists are as
+    long as the images left.
     """
 
     def __init__(self, blocks: Iterable[Sequence[Path]], frames: Sequence[Frame], batch: int, threads: int) -> None:

@@ -20,23 +20,8 @@ def write_fundus(folder: Path, counts: tuple[int, ...] = COUNTS, seed: int = 0) 
     """Write the set ``synthetic-fundus``: ``images/*.jpg`` and ``labels.csv``.
 
     Discs with an optic disc, vessels, microaneurysms, haemorrhages and exudates that grow with the grade, in the class
-    proportions of APTOS 2019. Two images make a patient; they share colour and vessels.
-
-    Parameters
-    ----------
-    folder : Path
-        Made whole or not at all: files are written beside it and moved.
-    counts : tuple of int
-        Images of each grade.
-    seed : int
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as place:
-    ...     write_fundus(Path(place, "set"), counts=(2, 2))
-    ...     print(len(list(Path(place, "set", "images").iterdir())))
-    4
+    proportions of APTOS 2019. Two images make a patient; they share colour and vessels. The folder is made whole or not
+    at all.
     """
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
@@ -57,20 +42,7 @@ def write_fundus(folder: Path, counts: tuple[int, ...] = COUNTS, seed: int = 0) 
 
 
 def draw_fundus(grade: int, look: np.random.Generator, lesions: np.random.Generator) -> Image.Image:
-    """Draw one fundus-like disc.
-
-    Parameters
-    ----------
-    grade : int
-        0 (healthy) to 4 (proliferative).
-    look, lesions : numpy.random.Generator
-        What patients share, and what each eye has.
-
-    Returns
-    -------
-    PIL.Image.Image
-        RGB, 256 x 256.
-    """
+    """Draw one fundus-like disc, RGB; ``look`` is what a patient's eyes share, ``lesions`` what each has."""
     radius = SIDE * look.uniform(0.44, 0.49)
     centre = SIDE / 2
     ground = np.array([look.uniform(150, 215), look.uniform(60, 105), look.uniform(20, 55)])

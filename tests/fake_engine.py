@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from headroom.features.backbones import Backbone
-from headroom.features.build import Network
+from headroom.features.network import Network
 
 DIM = 8
 SIZE = 16
@@ -63,11 +63,11 @@ class FakeEngine:
         return vectors * np.float32(ERRORS[self._precision])
 
 
-def prepare(networks: Sequence[Network], folder: Path) -> None:
+def set_up(networks: Sequence[Network], folder: Path) -> None:
     """Need nothing."""
 
 
-def load(network: Network, precision: str, batch: int, folder: Path) -> FakeEngine:
+def load(network: Network, precision: str, folder: Path) -> FakeEngine:
     """Load a network."""
     return FakeEngine(network, precision)
 

@@ -8,6 +8,8 @@ import numpy as np
 from headroom.features.scan import ImageSet
 from headroom.features.store import Header
 
+TEXTS = ("ids", "groups", "split")
+
 
 def image_set(labels: list[int], **changes: Any) -> ImageSet:
     """Make an image set that exists in memory only."""
@@ -16,24 +18,19 @@ def image_set(labels: list[int], **changes: Any) -> ImageSet:
         "name": "memory",
         "root": Path("nowhere"),
         "classes": tuple(map(str, range(max(labels, default=0) + 1))),
-        "ids": tuple(f"{index:03d}.png" for index in range(count)),
+        "ids": [f"{index:03d}.png" for index in range(count)],
         "labels": np.array(labels, np.int64),
-        "groups": ("",) * count,
-        "split": ("",) * count,
-        "ordinal": False,
+        "groups": [""] * count,
+        "split": [""] * count,
     }
-    return ImageSet(**{**values, **changes})
+    return ImageSet(**_arrays({**values, **changes}))
 
 
 def header_of(images: ImageSet, stamps: np.ndarray, **changes: Any) -> Header:
     """Make the header that a finished extraction of these images leaves."""
     values: dict[str, Any] = {
-        "ids": images.ids,
-        "groups": images.groups,
-        "split": images.split,
-        "labels": images.labels,
-        "classes": images.classes,
-        "content_hash": np.array([f"{index:064x}" for index in range(len(images.ids))], "S64"),
+        **vars(images),
+        "content_hash": np.array([f"{index:064x}" for index in range(len(images))], "S64"),
         "stamps": stamps,
         "about": {
             "dataset": images.name,
@@ -45,4 +42,9 @@ def header_of(images: ImageSet, stamps: np.ndarray, **changes: Any) -> Header:
             "root": str(images.root),
         },
     }
-    return Header(**{**values, **changes})
+    return Header(**_arrays({**values, **changes}))
+
+
+def _arrays(values: dict[str, Any]) -> dict[str, Any]:
+    """Let a test write texts as a list or tuple."""
+    return {name: np.array(value, str) if name in TEXTS else value for name, value in values.items()}

@@ -23,8 +23,8 @@ import typer.main
 import headroom
 from docs import make_commands
 from headroom.features.backbones import BACKBONES
-from headroom.features.build import Network
 from headroom.features.engines import ENGINES, EngineRecord
+from headroom.features.network import Network
 from headroom.pipeline.commands import app
 from tests import fake_engine
 from tests.pictures import folder_set, table_set, write_picture

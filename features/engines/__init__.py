@@ -10,12 +10,10 @@ from typing import Protocol
 import numpy as np
 
 from headroom.errors import FeatureError
-from headroom.features.build import Network
+from headroom.features.network import Network
 
 PROBE_LIMIT = 0.02
 REDUCED = ("bfloat16", "float16")
-
-
 Pending = Callable[[], np.ndarray]
 
 
@@ -38,7 +36,7 @@ class EngineRecord:
     ----------
     name : str
     module : str
-        Module with ``prepare(networks, folder)``, ``load(network, precision, batch, folder) -> Engine``,
+        Module with ``set_up(networks, folder)``, ``load(network, precision, folder) -> Engine``,
         ``reduced_precisions() -> tuple of str`` and ``devices() -> list of environment variables``, one item a device.
     batch, probe : int
         Images a batch, and in the one of a probe: as many where another shape would be compiled anew.
@@ -49,7 +47,7 @@ class EngineRecord:
     batch: int
     probe: int = 16
 
-    def prepare(self, networks: Sequence[Network], folder: Path) -> None:
+    def set_up(self, networks: Sequence[Network], folder: Path) -> None:
         """Do what can be done for several networks side by side before each is loaded.
 
         Raises
@@ -57,11 +55,11 @@ class EngineRecord:
         NoDevice
             The engine cannot run here.
         """
-        importlib.import_module(self.module).prepare(networks, folder)
+        importlib.import_module(self.module).set_up(networks, folder)
 
     def load(self, network: Network, precision: str, folder: Path) -> Engine:
         """Load a network at one precision; ``folder`` keeps what a later run can use again."""
-        return importlib.import_module(self.module).load(network, precision, self.batch, folder)
+        return importlib.import_module(self.module).load(network, precision, folder)
 
     def reduced_precisions(self) -> tuple[str, ...]:
         """Return the reduced precisions that this machine computes natively, the preferred one first."""
@@ -87,47 +85,28 @@ ENGINES: dict[str, EngineRecord] = {
 
 
 def choose_engine(asked: str) -> EngineRecord:
-    """Return the engine that ``--engine`` names; ``auto`` is Keras where a GPU is, else OpenVINO.
-
-    Examples
-    --------
-    >>> choose_engine("openvino").name
-    'openvino'
-    """
+    """Return the engine that ``--engine`` names; ``auto`` is the first one that sees a GPU, else the first of all."""
     if asked != "auto":
         return ENGINES[asked]
-    return ENGINES["openvino" if ENGINES["keras"].devices() == [{}] else "keras"]
+    rows = list(ENGINES.values())
+    return next((row for row in rows if row.devices() != [{}]), rows[0])
 
 
 @dataclass(frozen=True)
-class Probed:
-    """An engine at the precision that its probe allowed, and the error that was measured."""
+class Decision:
+    """At which precision a network runs on which engine, and how far its vectors were from float32 where it is less."""
 
-    engine: Engine
     precision: str
-    error: float | None
+    engine: str | None
+    error: float | None = None
 
 
 def load_probed(
     record: EngineRecord, network: Network, asked: str, folder: Path, probe: Callable[[], np.ndarray]
-) -> Probed:
-    """Load a network at the precision that was asked for, or at the best that passes the probe.
+) -> tuple[Engine, Decision]:
+    """Load a network at the precision that was asked for, or with ``auto`` at the best that passes the probe.
 
-    Parameters
-    ----------
-    record : EngineRecord
-    network : Network
-    asked : str
-        ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
-    folder : Path
-        Where the engine may keep files.
-    probe : callable
-        Gives one batch of real images, uint8 ``(batch, size, size, 3)``.
-
-    Returns
-    -------
-    Probed
-        Its error is the largest relative difference of one image's vector from float32; None for float32.
+    ``probe`` gives one batch of real images, uint8 ``(batch, size, size, 3)``.
 
     Raises
     ------
@@ -136,7 +115,7 @@ def load_probed(
     """
     candidates = [name for name in (record.reduced_precisions() if asked == "auto" else (asked,)) if name in REDUCED]
     if not candidates:
-        return Probed(record.load(network, "float32", folder), "float32", None)
+        return record.load(network, "float32", folder), Decision("float32", record.name)
     batch = probe()
     exact = record.load(network, "float32", folder)
     vectors = exact.start(batch)()
@@ -144,9 +123,9 @@ def load_probed(
         fast = record.load(network, precision, folder)
         error = relative_error(fast.start(batch)(), vectors)
         if error <= PROBE_LIMIT:
-            return Probed(fast, precision, error)
+            return fast, Decision(precision, record.name, error)
     if asked == "auto":
-        return Probed(exact, "float32", None)
+        return exact, Decision("float32", record.name)
     raise FeatureError(
         got=f"{asked} vectors of {network.model} differ from float32 by {error:.1%} (limit {PROBE_LIMIT:.0%})",
         remedy="use --precision auto or float32",
@@ -154,16 +133,7 @@ def load_probed(
 
 
 def relative_error(values: np.ndarray, exact: np.ndarray) -> float:
-    """Return the largest relative distance of a row from its exact row.
-
-    Parameters
-    ----------
-    values, exact : ndarray, shape (n, d)
-
-    Returns
-    -------
-    float
-        Infinite where a value is not finite.
+    """Return the largest relative distance of a row from its exact row; infinite where a value is not finite.
 
     Examples
     --------

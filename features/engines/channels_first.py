@@ -17,12 +17,7 @@ Arguments = list[Any] | None
 
 
 def keep_channels_first(model: Any) -> None:
-    """Remove the transpositions between the convolutions of an OpenVINO model, in place.
-
-    Parameters
-    ----------
-    model : openvino.Model
-    """
+    """Remove the transpositions between the convolutions of an ``openvino.Model``, in place."""
     from openvino.passes import ConstantFolding, Manager
 
     folding = Manager()

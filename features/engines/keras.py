@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from headroom.features.build import Network, build
+from headroom.features.build import build
 from headroom.features.engines import NoDevice, Pending
+from headroom.features.network import Network
 
 
 class KerasEngine:
@@ -62,7 +63,7 @@ def devices() -> list[dict[str, str]]:
     return [{"CUDA_VISIBLE_DEVICES": name} for name in chosen] or [{}]
 
 
-def prepare(networks: Sequence[Network], folder: Path) -> None:
+def set_up(networks: Sequence[Network], folder: Path) -> None:
     """Make sure that Keras runs, on the GPU where there is one; networks are built where they run.
 
     Raises
@@ -99,6 +100,6 @@ def _quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
-def load(network: Network, precision: str, batch: int, folder: Path) -> KerasEngine:
+def load(network: Network, precision: str, folder: Path) -> KerasEngine:
     """Load a network; nothing is kept in ``folder``."""
     return KerasEngine(network, precision)

@@ -4,8 +4,8 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import pickle
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from headroom.errors import FeatureError
-from headroom.features.build import Network, build
+from headroom.features.build import build
 from headroom.features.engines import Pending
 from headroom.features.engines.channels_first import keep_channels_first
-from headroom.features.weights import Weights
+from headroom.features.network import Network
+from headroom.features.weights import last_line, run_keras
 
 PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 NATIVE = {"bfloat16": "BF16", "float16": "FP16"}  # the faster first; float16 is the more exact
@@ -87,7 +88,7 @@ def devices() -> list[dict[str, str]]:
     return [{}]
 
 
-def prepare(networks: Sequence[Network], folder: Path) -> None:
+def set_up(networks: Sequence[Network], folder: Path) -> None:
     """Export the networks that ``folder`` does not hold yet, side by side.
 
     Raises
@@ -102,28 +103,9 @@ def prepare(networks: Sequence[Network], folder: Path) -> None:
             done.result()
 
 
-def load(network: Network, precision: str, batch: int, folder: Path) -> OpenVinoEngine:
-    """Load a network, exporting it first where ``folder`` does not hold it yet.
-
-    Parameters
-    ----------
-    network : Network
-    precision : {"float32", "bfloat16", "float16"}
-    batch : int
-        A multiple of `MICRO_BATCH`.
-    folder : Path
-        Where exported networks are kept, by a digest of everything that determined them.
-
-    Returns
-    -------
-    OpenVinoEngine
-
-    Raises
-    ------
-    FeatureError
-        The weights do not fit, or the export failed.
-    """
-    prepare([network], folder)
+def load(network: Network, precision: str, folder: Path) -> OpenVinoEngine:
+    """Load a network, exporting it first where ``folder`` does not hold it yet; see `set_up`."""
+    set_up([network], folder)
     return OpenVinoEngine(folder / _export_key(network) / "model.xml", precision)
 
 
@@ -136,67 +118,51 @@ def _export_key(network: Network) -> str:
 
 
 def _export(network: Network, home: Path) -> None:
-    """Export in a process of its own, whose Keras runs on the OpenVINO back end, and move the result into place."""
+    """Export in a process of its own, whose Keras runs on the OpenVINO back end, and move the result into place.
+
+    Not a pool of ``multiprocessing``: that runs a user's script anew in every process where it has no ``__main__``
+    guard, and lets a user's ``keras.py`` in the working folder take the place of Keras.
+    """
     home.parent.mkdir(parents=True, exist_ok=True)
     beside = home.with_name(f".{home.name}.{os.getpid()}.part")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     try:
-        task = json.dumps({"network": asdict(network), "to": str(beside)}, default=str)
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "headroom.features.engines.openvino"],
-            input=task,
-            env={**os.environ, "KERAS_BACKEND": "openvino", "TF_CPP_MIN_LOG_LEVEL": "3"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        answer = _last_json(done.stdout)
-        if answer is None:
-            cause = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1][:200]
+        done = run_keras("-m", __name__, str(beside), input=pickle.dumps(network))
+        if (beside / "error").is_file():
+            raise pickle.loads((beside / "error").read_bytes())
+        if done.returncode:
             raise FeatureError(
-                got=f"{network.model} could not be exported to OpenVINO: {cause}", remedy="use --engine keras"
+                got=f"{network.model} could not be exported to OpenVINO: "
+                + last_line(done, f"exit status {done.returncode}")[:200],
+                remedy="use --engine keras",
             )
-        if "got" in answer:
-            raise FeatureError(answer["got"], answer["remedy"])
         with suppress(OSError):  # another run may have moved the same export there meanwhile
             beside.rename(home)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _last_json(text: str) -> dict | None:
-    """Return the object on the last line, or None."""
-    try:
-        return json.loads(text.strip().splitlines()[-1])
-    except (ValueError, IndexError):
-        return None
-
-
-def _export_here(task: dict) -> dict:
+def _export_here(network: Network, folder: Path) -> None:
     """Build and serialise the network; runs in the exporting process."""
     import keras
     import openvino
 
-    about = task["network"]
-    weights = about.pop("weights")
-    path = weights.pop("path")
-    network = Network(**about, weights=Weights(**weights, path=Path(path) if path and path != "None" else None))
-    try:
-        model = build(network)
-        shape = (MICRO_BATCH, network.size, network.size, 3)
-        signature = [keras.InputSpec(shape=shape, dtype="uint8", name="pixels")]
-        model.export(f"{task['to']}/raw.xml", format="openvino", verbose=False, input_signature=signature)
-    except FeatureError as error:
-        return {"got": error.got, "remedy": error.remedy}
-    exported = openvino.Core().read_model(f"{task['to']}/raw.xml")
+    shape = (MICRO_BATCH, network.size, network.size, 3)
+    signature = [keras.InputSpec(shape=shape, dtype="uint8", name="pixels")]
+    raw = folder / "raw.xml"
+    build(network).export(str(raw), format="openvino", verbose=False, input_signature=signature)
+    exported = openvino.Core().read_model(raw)
     keep_channels_first(exported)
-    openvino.serialize(exported, f"{task['to']}/model.xml")
-    del exported
-    for raw in Path(task["to"]).glob("raw.*"):
-        raw.unlink()
-    return {"dim": int(model.output_shape[-1])}
+    openvino.serialize(exported, folder / "model.xml")
+    del exported  # it may still read the raw weights
+    for part in folder.glob("raw.*"):
+        part.unlink()
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n" + json.dumps(_export_here(json.load(sys.stdin))) + "\n")
+    to = Path(sys.argv[1])
+    try:
+        _export_here(pickle.load(sys.stdin.buffer), to)
+    except FeatureError as error:
+        (to / "error").write_bytes(pickle.dumps(error))

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from headroom.errors import FeatureError
-from headroom.features.safewrite import replacing
+from headroom.features.atomic import replacing
 from headroom.features.store import Header
 from headroom.heads.cell import Cell
 from headroom.heads.folds import near_duplicates

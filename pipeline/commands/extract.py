@@ -21,7 +21,7 @@ from headroom.pipeline.commands.options import (
 from headroom.pipeline.console import command, progress, say, write_json
 
 if TYPE_CHECKING:
-    from headroom.features.run import Run
+    from headroom.features.plan import Outcome
 
 MOST_NAMED = 10
 
@@ -78,7 +78,7 @@ def embed_images(
     from headroom.features.datasets import DATASETS
     from headroom.features.engines import ENGINES, choose_engine
     from headroom.features.extract import extract as run_extraction
-    from headroom.features.network import NetworkOptions, plan_networks
+    from headroom.features.network import NetworkOptions, find_networks
     from headroom.features.scan import Columns
     from headroom.pipeline.locate import locate
     from headroom.pipeline.names import pick
@@ -96,12 +96,12 @@ def embed_images(
     )
     for note in images.notes:
         say(f"note: {note}")
-    networks = plan_networks(models, NetworkOptions(weights, size, preprocessing, pooling, seed))
+    networks = find_networks(models, NetworkOptions(weights, size, preprocessing, pooling, seed))
     otherwise = ENGINES["openvino"] if engine == "auto" else None
     how = Computing(choose_engine(engine), precision, jobs or cpu_count(), cache / "engines", otherwise)
     mirrored = mirror if mirror is not None else dataset not in DATASETS or DATASETS[dataset].mirror_safe
-    runs = run_extraction(images, networks, how, cache, range(1, views + 1), mirrored, progress, say)
-    return {"dataset": images.name, "runs": [_answer(run, len(images.ids)) for run in runs]}
+    outcomes = run_extraction(images, networks, how, cache, range(1, views + 1), mirrored, progress, say)
+    return {"dataset": images.name, "runs": [_answer(outcome, len(images)) for outcome in outcomes]}
 
 
 def refuse_unreadable(answer: dict[str, Any], max_bad: float) -> None:
@@ -147,21 +147,22 @@ def _unreadable(answer: dict[str, Any]) -> dict[str, str]:
     return {bad["path"]: bad["reason"] for row in answer["runs"] for bad in row["bad"]}
 
 
-def _answer(run: "Run", images: int) -> dict[str, Any]:
-    """A run in the form that ``--json`` promises."""
+def _answer(outcome: "Outcome", images: int) -> dict[str, Any]:
+    """An outcome in the form that ``--json`` promises."""
+    run, computed, seconds = outcome.run, outcome.computed, outcome.seconds
     return {
-        "model": run.recipe.model,
+        "model": run.network.label,
         "view": run.frame.view,
-        "dim": run.dim,
+        "dim": outcome.dim,
         "images": images,
-        "computed": run.computed,
-        "reused": images - run.computed - len(run.bad),
-        "bad": [{"path": path, "reason": reason} for path, reason in run.bad.items()],
-        "seconds": round(run.seconds, 3),
-        "images_per_second": round(run.computed / run.seconds, 1) if run.seconds else None,
-        "engine": run.engine,
-        "precision": run.recipe.precision,
-        "precision_error": run.precision_error,
+        "computed": computed,
+        "reused": images - computed - len(outcome.bad),
+        "bad": [{"path": path, "reason": reason} for path, reason in outcome.bad.items()],
+        "seconds": round(seconds, 3),
+        "images_per_second": round(computed / seconds, 1) if seconds else None,
+        "engine": run.decision.engine,
+        "precision": run.decision.precision,
+        "precision_error": run.decision.error,
         "weights": run.network.weights.kind,
         "file": str(run.file),
     }

@@ -77,8 +77,8 @@ def compare(name: str, size: int, folder: Path) -> dict[str, Any]:
     import keras
 
     from headroom.features.backbones import BACKBONES
-    from headroom.features.build import Network
     from headroom.features.engines import ENGINES, relative_error
+    from headroom.features.network import Network
     from headroom.features.weights import Weights, file_digest
 
     record = BACKBONES[name]

@@ -1,5 +1,6 @@
 """The embedding file: round trip, and every way in which it can be damaged."""
 
+import tarfile
 from pathlib import Path
 
 import h5py
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from headroom.errors import FeatureError
 from headroom.features.store import read_about, read_embeddings, read_header, read_vectors, write_embeddings
 from tests.records import header_of, image_set
-from tests.running import contents
+from tests.running import ROOT, contents
 
+CACHE_OF_0_1 = ROOT / "tests" / "data" / "cache-0.1.tar.xz"
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 
 
@@ -32,9 +34,9 @@ def test_round_trip(tmp_path):
     assert embeddings.vectors.dtype == np.float32
     np.testing.assert_array_equal(embeddings.labels, header.labels)
     assert embeddings.classes == header.classes
-    assert tuple(embeddings.ids) == header.ids
-    assert tuple(embeddings.groups) == header.groups
-    assert tuple(embeddings.split) == header.split
+    assert tuple(embeddings.ids) == tuple(header.ids)
+    assert tuple(embeddings.groups) == tuple(header.groups)
+    assert tuple(embeddings.split) == tuple(header.split)
     assert [text.encode() for text in embeddings.content_hash] == header.content_hash.tolist()
     assert embeddings.fingerprint == header.about["fingerprint"]
     again = read_header(tmp_path / "a.h5")
@@ -52,8 +54,31 @@ def test_any_text_comes_back(tmp_path_factory, rows, label, reason):
         path, len(rows), ids=ids, groups=groups, classes=(label,), bad={"x": reason}, bad_stamps=np.array([[0, 0]])
     )
     again = read_header(path)
-    assert (again.ids, again.groups, again.classes, again.bad) == (ids, groups, (label,), {"x": reason})
-    assert tuple(read_embeddings(path).ids) == header.ids
+    assert (tuple(again.ids), tuple(again.groups), again.classes, again.bad) == (ids, groups, (label,), {"x": reason})
+    assert tuple(read_embeddings(path).ids) == tuple(header.ids)
+
+
+def test_every_column_is_taken_by_the_same_rows(tmp_path):
+    write(tmp_path / "a.h5")
+    whole = read_embeddings(tmp_path / "a.h5")
+    part = whole.take([5, 1])
+    assert type(part) is type(whole)
+    assert part.ids.tolist() == ["005.png", "001.png"]
+    for name in whole.columns:
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[[5, 1]])
+    arrays = {name for name, value in vars(whole).items() if isinstance(value, np.ndarray)}
+    assert set(whole.columns) == arrays - {"bad_stamps"}
+
+
+def test_files_of_version_0_1_are_read_and_would_be_written_the_same(tmp_path):
+    with tarfile.open(CACHE_OF_0_1) as archive:
+        archive.extractall(tmp_path, filter="data")
+    files = [path for path in tmp_path.rglob("*.h5") if "embeddings" in path.parts]
+    assert files
+    for path in files:
+        header = read_header(path)
+        write_embeddings(tmp_path / "again.h5", header, [read_vectors(path, 0, len(header))])
+        assert contents(tmp_path / "again.h5") == contents(path)
 
 
 def test_about_keeps_plain_values(tmp_path):
@@ -179,5 +204,6 @@ class TestDamage:
         else:
             np.testing.assert_array_equal(read.vectors, vectors)
             np.testing.assert_array_equal(read.labels, header.labels)
-            assert (tuple(read.ids), tuple(read.groups), read.classes) == (header.ids, header.groups, header.classes)
+            assert (tuple(read.ids), tuple(read.groups)) == (tuple(header.ids), tuple(header.groups))
+            assert read.classes == header.classes
             assert {name: read.about[name] for name in header.about} == header.about

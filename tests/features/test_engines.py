@@ -2,15 +2,17 @@
 
 import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from headroom.errors import FeatureError
-from headroom.features.build import Network
 from headroom.features.engines import ENGINES, PROBE_LIMIT, choose_engine, load_probed, relative_error
 from headroom.features.engines import keras as engine_keras
+from headroom.features.network import Network
 from headroom.features.store import read_embeddings
 from headroom.features.weights import Weights
 from tests import fake_engine
@@ -56,9 +58,54 @@ def test_one_export_that_fails_costs_the_others_nothing(tmp_path):
     sound = Network("mobilenet-0.25", 32, "unit", "avg", Weights("random", None, "random-0"))
     broken = Network("mobilenet-0.25", 32, "unit", "avg", Weights("file", tmp_path / "no.weights.h5", "none"))
     with pytest.raises(FeatureError, match=r"do not fit mobilenet-0\.25"):
-        ENGINES["openvino"].prepare([broken, sound], tmp_path / "engines")
+        ENGINES["openvino"].set_up([broken, sound], tmp_path / "engines")
     [exported] = (tmp_path / "engines").iterdir()
     assert (exported / "model.xml").is_file()
+
+
+SCRIPT = """
+from pathlib import Path
+from headroom.features.engines import ENGINES
+from headroom.features.network import NetworkOptions, find_networks
+ENGINES["openvino"].set_up(find_networks(["mobilenet-0.25"], NetworkOptions(["random"], size=32)), Path("engines"))
+"""
+EXTRACT = ("extract", "--model", "mobilenet-0.25", "--weights", "random", "--size", "32", "--dataset", "scans")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "not_there"),
+    [
+        pytest.param(("script.py",), "headroom.py", id="a script without a guard"),
+        pytest.param(("-m", "headroom", *EXTRACT, "--engine", "openvino"), "headroom.py", id="python -m headroom"),
+        pytest.param(("-P", "-m", "headroom", *EXTRACT, "--engine", "openvino"), "", id="as a command"),
+    ],
+)
+def test_export_beside_modules_of_the_users_own(tmp_path, words, not_there):
+    folder_set(tmp_path / "scans", {"a": 2, "b": 2})
+    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "features").mkdir()
+    for name in {"keras.py", "headroom.py", "features/__init__.py"} - {not_there}:
+        (tmp_path / name).write_text("raise SystemExit('a module of the user')")
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list(tmp_path.rglob("model.xml"))) == 1
+
+
+def test_export_that_dies_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr("headroom.features.weights.sys.executable", "/bin/false")
+    network = Network("mobilenet-0.25", 32, "unit", "avg", Weights("random", None, "random-0"))
+    with pytest.raises(FeatureError, match=r"could not be exported to OpenVINO: exit status 1"):
+        ENGINES["openvino"].set_up([network], tmp_path / "engines")
+    assert not list((tmp_path / "engines").iterdir())
 
 
 BACK_ENDS = ("tensorflow", "jax", *(["torch"] if importlib.util.find_spec("torch") else []))
@@ -91,23 +138,23 @@ class TestProbe:
         return np.random.default_rng(0).integers(0, 256, (fake_engine.BATCH, 16, 16, 3), dtype=np.uint8)
 
     def test_float32_needs_none(self, record, tmp_path):
-        probed = load_probed(record, NETWORK, "float32", tmp_path, lambda: pytest.fail("probed"))
+        _, probed = load_probed(record, NETWORK, "float32", tmp_path, lambda: pytest.fail("probed"))
         assert (probed.precision, probed.error) == ("float32", None)
 
     def test_machine_without_reduced_precision_needs_none(self, record, tmp_path):
-        probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: pytest.fail("probed"))
+        _, probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: pytest.fail("probed"))
         assert (probed.precision, probed.error) == ("float32", None)
 
     def test_reduced_within_the_limit(self, record, tmp_path, batch, monkeypatch):
         monkeypatch.setenv("FAKE_ENGINE_REDUCED", "bfloat16")
-        probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
+        _, probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
         assert probed.precision == "bfloat16"
         assert 0 < probed.error <= PROBE_LIMIT
 
     def test_reduced_beyond_the_limit(self, record, tmp_path, batch, monkeypatch):
         monkeypatch.setattr("headroom.features.engines.PROBE_LIMIT", 0.001)
         monkeypatch.setenv("FAKE_ENGINE_REDUCED", "bfloat16")
-        probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
+        _, probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
         assert (probed.precision, probed.error) == ("float32", None)
         with pytest.raises(FeatureError, match=r"bfloat16 vectors of fake differ from float32 by 0\.5%"):
             load_probed(record, NETWORK, "bfloat16", tmp_path, lambda: batch)
@@ -115,7 +162,7 @@ class TestProbe:
     def test_the_more_exact_where_the_faster_is_beyond_the_limit(self, record, tmp_path, batch, monkeypatch):
         monkeypatch.setattr("headroom.features.engines.PROBE_LIMIT", 0.001)
         monkeypatch.setenv("FAKE_ENGINE_REDUCED", "bfloat16 float16")
-        probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
+        _, probed = load_probed(record, NETWORK, "auto", tmp_path, lambda: batch)
         assert (probed.precision, probed.error) == ("float16", pytest.approx(0.0005, rel=0.01))
 
 

@@ -10,10 +10,9 @@ import pytest
 
 from headroom.errors import FeatureError
 from headroom.features.backbones import BACKBONES
-from headroom.features.download import download_imagenet
-from headroom.features.network import NetworkOptions, plan_networks, recipe_of
-from headroom.features.views import Frame
-from headroom.features.weights import keras_models_folder, resolve_weights
+from headroom.features.decode import Frame
+from headroom.features.network import NetworkOptions, find_networks, recipe_of
+from headroom.features.weights import download_imagenet, keras_models_folder, resolve_weights
 
 
 def keras_file(path, shape=(None, 96, 96, 3)):
@@ -25,57 +24,57 @@ def keras_file(path, shape=(None, 96, 96, 3)):
 
 class TestPlan:
     def test_each_has_its_own_size_and_preprocessing(self):
-        planned = plan_networks(["xception", "vgg16"], NetworkOptions(weights=["random"]))
+        planned = find_networks(["xception", "vgg16"], NetworkOptions(weights=["random"]))
         assert [(network.size, network.preprocessing) for network in planned] == [(299, "unit"), (224, "caffe")]
 
     def test_a_model_named_twice_runs_once(self):
-        assert len(plan_networks(["vgg16", "vgg16"], NetworkOptions(weights=["random"]))) == 1
+        assert len(find_networks(["vgg16", "vgg16"], NetworkOptions(weights=["random"]))) == 1
 
     def test_weights_for_each(self, tmp_path):
         (tmp_path / "a.h5").write_bytes(b"a")
         sources = ["random", str(tmp_path / "a.h5")]
-        planned = plan_networks(["vgg16", "vgg19"], NetworkOptions(weights=sources))
+        planned = find_networks(["vgg16", "vgg19"], NetworkOptions(weights=sources))
         assert [network.weights.kind for network in planned] == ["random", "file"]
 
     @pytest.mark.parametrize("size", [0, 15, 4097, -224])
     def test_sizes_out_of_reason(self, size):
         with pytest.raises(FeatureError, match=f"--size {size}"):
-            plan_networks(["vgg16"], NetworkOptions(weights=["random"], size=size))
+            find_networks(["vgg16"], NetworkOptions(weights=["random"], size=size))
 
     def test_preprocessing_belongs_to_the_backbone(self):
         with pytest.raises(FeatureError, match="which has its own"):
-            plan_networks(["vgg16"], NetworkOptions(weights=["random"], preprocessing="unit"))
+            find_networks(["vgg16"], NetworkOptions(weights=["random"], preprocessing="unit"))
 
     def test_three_models_and_two_weights(self):
         with pytest.raises(FeatureError, match="3 models and 2 times"):
-            plan_networks(["vgg16", "vgg19", "xception"], NetworkOptions(weights=["random", "random"]))
+            find_networks(["vgg16", "vgg19", "xception"], NetworkOptions(weights=["random", "random"]))
 
 
 class TestOwnModel:
     def test_side_is_read_from_the_file(self, tmp_path):
-        (network,) = plan_networks([str(keras_file(tmp_path / "mine.keras"))], NetworkOptions(preprocessing="unit"))
+        (network,) = find_networks([str(keras_file(tmp_path / "mine.keras"))], NetworkOptions(preprocessing="unit"))
         assert (network.size, network.preprocessing, network.weights.kind) == (96, "unit", "file")
         assert recipe_of(network, "float32", Frame(96)).model == "mine"
 
     def test_any_size_has_to_be_said(self, tmp_path):
         path = str(keras_file(tmp_path / "mine.keras", (None, None, None, 3)))
         with pytest.raises(FeatureError, match="does not say which image size") as caught:
-            plan_networks([path], NetworkOptions())
+            find_networks([path], NetworkOptions())
         assert "--size" in caught.value.remedy
-        assert plan_networks([path], NetworkOptions(size=64))[0].size == 64
+        assert find_networks([path], NetworkOptions(size=64))[0].size == 64
 
     @pytest.mark.parametrize("text", ["", "no", "PK\x03\x04 broken"])
     def test_no_keras_file(self, tmp_path, text):
         (tmp_path / "mine.keras").write_text(text)
         with pytest.raises(FeatureError, match=r"no \.keras file"):
-            plan_networks([str(tmp_path / "mine.keras")], NetworkOptions())
+            find_networks([str(tmp_path / "mine.keras")], NetworkOptions())
 
     @pytest.mark.parametrize("config", ["[]", "{}", '{"config": []}', '{"config": {"layers": []}}', "null", '"x"'])
     def test_archive_with_another_config(self, tmp_path, config):
         with zipfile.ZipFile(tmp_path / "mine.keras", "w") as archive:
             archive.writestr("config.json", config)
         with pytest.raises(FeatureError):
-            plan_networks([str(tmp_path / "mine.keras")], NetworkOptions())
+            find_networks([str(tmp_path / "mine.keras")], NetworkOptions())
 
 
 class TestWeights:
@@ -105,8 +104,8 @@ class TestWeights:
 
     def test_without_a_network_the_error_names_file_place_and_other_ways(self, tmp_path, monkeypatch):
         monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-        answer = subprocess.CompletedProcess([], 1, "", "Traceback ...\nException: URL fetch failure\n")
-        monkeypatch.setattr("headroom.features.download.subprocess.run", lambda *_, **__: answer)
+        answer = subprocess.CompletedProcess([], 1, b"", b"Traceback ...\nException: URL fetch failure\n")
+        monkeypatch.setattr("headroom.features.weights.subprocess.run", lambda *_, **__: answer)
         with pytest.raises(FeatureError, match="URL fetch failure") as caught:
             download_imagenet(BACKBONES["vgg16"])
         for word in (BACKBONES["vgg16"].weights_file, str(tmp_path), "--weights FILE", "--weights random"):
@@ -119,7 +118,7 @@ IMAGE = Frame(224)
 class TestRecipe:
     def test_every_setting_changes_the_fingerprint(self):
         def fingerprint(model="vgg16", precision="float32", frame=IMAGE, **options):
-            (network,) = plan_networks([model], NetworkOptions(**{"weights": ["random"], **options}))
+            (network,) = find_networks([model], NetworkOptions(**{"weights": ["random"], **options}))
             return recipe_of(network, precision, frame).fingerprint
 
         fingerprints = [

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headroom.features.decode import decode
+from headroom.features.decode import Frame, decode
 from headroom.features.stream import Stream
-from headroom.features.views import Frame
 from tests.pictures import write_picture
 
 

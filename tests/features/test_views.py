@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from headroom.features.views import Frame, framed
+from headroom.features.decode import Frame, framed
 
 DIGEST = "3f" * 32
 

@@ -1,7 +1,12 @@
 """``models``, ``datasets``, ``--version``: what can be named."""
 
+import importlib
+from typing import get_args
+
 from headroom.features.backbones import BACKBONES
+from headroom.features.build import POOLING, PREPROCESSING
 from headroom.features.datasets import DATASETS
+from headroom.features.engines import ENGINES, REDUCED
 from tests.pictures import folder_set
 
 
@@ -58,3 +63,11 @@ def test_unknown_command(run):
     done = run("extrct")
     assert done.code == 2
     assert "extrct" in done.stderr
+
+
+def test_options_of_extract_take_every_row_of_the_tables():
+    options = importlib.import_module("headroom.pipeline.commands.extract")
+    assert get_args(options.Engine) == ("auto", *ENGINES)
+    assert get_args(options.Precision) == ("auto", "float32", *REDUCED)
+    assert get_args(options.Pooling) == tuple(POOLING)
+    assert get_args(options.Pixels) == tuple(PREPROCESSING)

@@ -55,7 +55,7 @@ def test_patients_and_order(place):
     folder_set(place / "scans", {"1": 2, "2": 2})
     images = locate("scans", Path("data"), pattern=r"/(\d)", ordinal=True)
     assert images.ordinal
-    assert images.groups == ("1", "1", "2", "2")
+    assert tuple(images.groups) == ("1", "1", "2", "2")
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from headroom.errors import FeatureError
+from headroom.features.atomic import replacing
 from headroom.features.blocks import Block, BlockFolder, block_key
-from headroom.features.safewrite import replacing
 
 
 class TestReplacing:
@@ -40,8 +40,8 @@ class TestBlocks:
 
     def test_round_trip(self, tmp_path, block):
         folder = BlockFolder(tmp_path / "x.blocks")
-        folder.save(4, "key", block)
-        again = folder.load(4, "key")
+        folder.save("000004-key", block)
+        again = folder.load("000004-key")
         np.testing.assert_array_equal(again.vectors, block.vectors)
         assert again.hashes.tolist() == block.hashes.tolist()
         assert again.reasons.tolist() == block.reasons.tolist()
@@ -49,22 +49,22 @@ class TestBlocks:
     @pytest.mark.parametrize("share", [0, 0.5, 0.95])
     def test_damaged_one_is_removed(self, tmp_path, block, share):
         folder = BlockFolder(tmp_path / "x.blocks")
-        folder.save(0, "key", block)
-        path = folder.file(0, "key")
+        folder.save("000000-key", block)
+        path = folder.file("000000-key")
         path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
         with pytest.raises(FeatureError, match="damaged"):
-            folder.load(0, "key")
+            folder.load("000000-key")
         assert not path.exists()
 
     def test_bit_flip_is_noticed(self, tmp_path, block):
         folder = BlockFolder(tmp_path / "x.blocks")
-        folder.save(0, "key", block)
-        path = folder.file(0, "key")
+        folder.save("000000-key", block)
+        path = folder.file("000000-key")
         data = bytearray(path.read_bytes())
         data[bytes(data).index(block.vectors.tobytes()) + 5] ^= 4
         path.write_bytes(bytes(data))
         with pytest.raises(FeatureError, match="damaged"):
-            folder.load(0, "key")
+            folder.load("000000-key")
 
     @pytest.mark.parametrize("text", [None, "", "{", "[]", "null"])
     def test_what_was_decided_is_read_or_forgotten(self, tmp_path, text):

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Files that appear whole or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -10,14 +10,7 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """Give a place beside ``path``; what was written there is synced to disk and moved to ``path`` at the end.
 
-    Parameters
-    ----------
-    path : Path
-
-    Yields
-    ------
-    Path
-        Removed where the block raises; ``path`` is then as it was.
+    Where the block raises, it is removed and ``path`` is as it was.
 
     Examples
     --------
@@ -35,13 +28,13 @@ def replacing(path: Path) -> Iterator[Path]:
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         beside.replace(path)
-        sync_folder(path.parent)
+        _sync_folder(path.parent)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
 
 
-def sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     """Make a rename in a folder survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
