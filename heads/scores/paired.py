@@ -13,6 +13,7 @@ from scipy.special import stdtr, stdtrit
 from headroom.heads.scores.bootstrap import CONFIDENCE, percentile_interval
 
 ROPE = 0.01
+ROUNDING = 1e-6  # a difference of replicates that is smaller is none
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def paired_bootstrap(observed: float, replicates: np.ndarray, rope: float = ROPE
     if interval is None:
         return PairedResult(float(observed))
     values = replicates[np.isfinite(replicates)]
+    values = np.where(np.abs(values) < ROUNDING, 0.0, values)
     smaller_side = min((values <= 0).sum(), (values >= 0).sum())
     p = min(1.0, 2 * (int(smaller_side) + 1) / (len(values) + 1))
     p_above, p_below = float((values > rope).mean()), float((values < -rope).mean())

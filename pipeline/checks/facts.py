@@ -207,7 +207,7 @@ def _look(item: EmbeddingFile, root: Path) -> tuple[tuple[str, ...], FileFacts |
     header = item.header
     stamps = [_stamp(root / name) for name in header.ids]
     known = header.stamps.tolist()
-    state = json.dumps([str(root.resolve()), header.ids, header.labels.tolist(), stamps])
+    state = json.dumps([str(root.resolve()), header.ids.tolist(), header.labels.tolist(), stamps])
     key = hashlib.sha256(state.encode()).hexdigest()
     told = _kept(item, "image files", key, partial(_opened, header, root))
     changed = tuple(name for name, then, now in zip(header.ids, known, stamps, strict=True) if then != now)

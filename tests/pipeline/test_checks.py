@@ -98,8 +98,13 @@ def tiny_class(evidence: Evidence) -> Evidence:
 
 
 def fewer_folds(evidence: Evidence) -> Evidence:
+    counts = ("tested", "before", "after")
     return replace(
-        evidence, scored={key: replace(each, tested=each.tested[:5]) for key, each in evidence.scored.items()}
+        evidence,
+        scored={
+            key: replace(each, **{name: getattr(each, name)[:5] for name in counts})
+            for key, each in evidence.scored.items()
+        },
     )
 
 

@@ -1,7 +1,6 @@
 """A cache that version 0.1 wrote is used as it is: no image computed, no cell fitted, the same numbers."""
 
 import json
-import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from headroom.heads import keys
+from tests.running import headroom
 
 WRITTEN = Path(__file__).parents[1] / "data" / "cache-0.1.tar.xz"
 HEADS = ("svm", "logreg", "knn", "voting", "dense", "xgboost", "gaussian-nb")
@@ -40,14 +40,11 @@ def earlier(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("touched", [False, True], ids=["same-times", "other-times"])
-def test_no_image_is_computed(earlier, run, touched):
-    if touched:
-        for image in (earlier / "data" / "cohort" / "images").iterdir():
-            os.utime(image)
+def test_no_image_is_computed(earlier):
+    """Files that were copied have other times, so that their content is compared; the one that is no image is tried."""
     models = options("--model", ["mobilenet-0.25", "mobilenet-0.5"])
     same = ["--size", "32", "--views", "1", "--ordinal", "--max-bad", "0.1", "--precision", "float32"]
-    done = run("extract", *models, "--weights", "random", "--dataset", "cohort", *same, "--json")
+    done = headroom("extract", *models, "--weights", "random", "--dataset", "cohort", *same, "--json", cwd=earlier)
     assert [row["computed"] for row in done.json["runs"]] == [0] * 4
     assert [row["reused"] for row in done.json["runs"]] == [53] * 4
 
@@ -76,5 +73,9 @@ def test_its_report_says_the_same(earlier, run):
                     for key, number in value.items():
                         assert new[name][key] == pytest.approx(number, abs=2e-6), (named, key)
                 elif isinstance(value, float):
-                    assert new[name] == pytest.approx(value, abs=2e-6), (named, name)
-    assert [check["code"] for check in now["checks"]] == [check["code"] for check in then["checks"]]
+                    ties = (
+                        0.01 if old["protocol"] == "split" and name.startswith("p") else 0
+                    )  # are no longer won by rounding
+                    assert new[name] == pytest.approx(value, abs=ties or 2e-6), (named, name)
+    codes = [{check["code"] for check in each["checks"]} for each in (then, now)]
+    assert codes[1] == codes[0] | {"M009"}  # which 0.1 missed where weights are random
