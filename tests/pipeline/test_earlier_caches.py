@@ -78,4 +78,7 @@ def test_its_report_says_the_same(earlier, run):
                     )  # are no longer won by rounding
                     assert new[name] == pytest.approx(value, abs=ties or 2e-6), (named, name)
     codes = [{check["code"] for check in each["checks"]} for each in (then, now)]
-    assert codes[1] == codes[0] | {"M009"}  # which 0.1 missed where weights are random
+    assert codes[1] == codes[0] | {
+        "M007",
+        "M009",
+    }  # unpacked files have other times; 0.1 missed M009 with random weights
