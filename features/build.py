@@ -70,7 +70,7 @@ def _application(network: Network) -> Any:
     shape = (network.size, network.size, 3)
     try:
         core = builder(
-            include_top=False, weights=None, input_shape=shape, pooling=network.pooling, **dict(record.options)
+            include_top=False, weights=None, input_shape=shape, pooling=network.pooling, **record.options
         )
     except ValueError as error:
         raise FeatureError(

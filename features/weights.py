@@ -76,7 +76,7 @@ def download_imagenet(backbone: Backbone, patience: float = PATIENCE_SECONDS) ->
     FeatureError
         The download failed; the remedy names the file and where to put it.
     """
-    task = json.dumps([backbone.builder, dict(backbone.options), min(SILENCE_SECONDS, patience)])
+    task = json.dumps([backbone.builder, backbone.options, min(SILENCE_SECONDS, patience)])
     try:
         done = run_keras("-c", _DOWNLOAD, task, timeout=patience)
     except subprocess.TimeoutExpired as error:
