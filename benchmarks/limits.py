@@ -24,12 +24,11 @@ from machine import machine, versions, write_csv
 from PIL import Image
 
 from headroom.features.compute import Computing
-from headroom.features.decode import Frame
+from headroom.features.decode import Frame, Stream
 from headroom.features.engines import choose_engine
 from headroom.features.extract import extract
 from headroom.features.network import NetworkOptions, find_networks
 from headroom.features.scan import IMAGE_SUFFIXES, ImageSet
-from headroom.features.stream import Stream
 
 ROUNDS = 3
 MEMORY_IMAGES = (10_000, 100_000)

@@ -69,9 +69,7 @@ def _application(network: Network) -> Any:
     builder = getattr(keras.applications, record.builder)
     shape = (network.size, network.size, 3)
     try:
-        core = builder(
-            include_top=False, weights=None, input_shape=shape, pooling=network.pooling, **record.options
-        )
+        core = builder(include_top=False, weights=None, input_shape=shape, pooling=network.pooling, **record.options)
     except ValueError as error:
         raise FeatureError(
             got=f"{record.name} cannot be built for --size {network.size}: {_first_line(error)}",

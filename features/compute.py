@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from headroom.errors import FeatureError
-from headroom.features.blocks import Block
-from headroom.features.decode import quiet_pillow
+from headroom.features.decode import Batch, Stream, quiet_pillow
 from headroom.features.engines import Engine, EngineRecord, NoDevice, Pending, load_probed
 from headroom.features.network import Network
 from headroom.features.plan import BlockPlan, Plan, Run
 from headroom.features.scan import ImageSet
-from headroom.features.stream import Batch, Stream
+from headroom.features.store import Block
 
 Progress = Callable[[int, int, str], None]
 Device = dict[str, str]  # what is put into a process's environment

@@ -10,15 +10,21 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from headroom.errors import FeatureError
-from headroom.features.blocks import BLOCK_IMAGES, BlockFolder
 from headroom.features.compute import Computing, Progress, compute
 from headroom.features.decode import Frame, quiet_pillow
 from headroom.features.engines import REDUCED, Decision
-from headroom.features.network import Network, recipe_of
+from headroom.features.network import Network, file_digest, recipe_of
 from headroom.features.plan import Found, Outcome, Plan, Run, plan_extraction, plan_hashing
 from headroom.features.scan import ImageSet
-from headroom.features.store import CHUNK_ROWS, Header, read_header, read_vectors, write_embeddings
-from headroom.features.weights import file_digest
+from headroom.features.store import (
+    BLOCK_IMAGES,
+    CHUNK_ROWS,
+    BlockFolder,
+    Header,
+    read_header,
+    read_vectors,
+    write_embeddings,
+)
 
 Say = Callable[[str], None]
 

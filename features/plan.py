@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from headroom.features.blocks import BLOCK_IMAGES, BlockFolder, block_key
 from headroom.features.decode import Frame
 from headroom.features.engines import Decision
 from headroom.features.network import Network, Recipe, recipe_of
 from headroom.features.scan import ImageSet
-from headroom.features.store import Header
+from headroom.features.store import BLOCK_IMAGES, BlockFolder, Header, block_key
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,8 +21,7 @@ from headroom.errors import FeatureError
 from headroom.features.build import build
 from headroom.features.engines import Pending
 from headroom.features.engines.channels_first import keep_channels_first
-from headroom.features.network import Network
-from headroom.features.weights import last_line, run_keras
+from headroom.features.network import Network, last_line, run_keras
 
 PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 NATIVE = {"bfloat16": "BF16", "float16": "FP16"}  # the faster first; float16 is the more exact

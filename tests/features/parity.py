@@ -78,8 +78,7 @@ def compare(name: str, size: int, folder: Path) -> dict[str, Any]:
 
     from headroom.features.backbones import BACKBONES
     from headroom.features.engines import ENGINES, relative_error
-    from headroom.features.network import Network
-    from headroom.features.weights import Weights, file_digest
+    from headroom.features.network import Network, Weights, file_digest
 
     record = BACKBONES[name]
     pixels = pictures(size)

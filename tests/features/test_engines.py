@@ -12,9 +12,8 @@ import pytest
 from headroom.errors import FeatureError
 from headroom.features.engines import ENGINES, PROBE_LIMIT, choose_engine, load_probed, relative_error
 from headroom.features.engines import keras as engine_keras
-from headroom.features.network import Network
+from headroom.features.network import Network, Weights
 from headroom.features.store import read_embeddings
-from headroom.features.weights import Weights
 from tests import fake_engine
 from tests.pictures import folder_set
 from tests.running import ROOT, checked_answer, headroom
@@ -101,7 +100,7 @@ def test_export_beside_modules_of_the_users_own(tmp_path, words, not_there):
 
 
 def test_export_that_dies_says_why(tmp_path, monkeypatch):
-    monkeypatch.setattr("headroom.features.weights.sys.executable", "/bin/false")
+    monkeypatch.setattr("headroom.features.network.sys.executable", "/bin/false")
     network = Network("mobilenet-0.25", 32, "unit", "avg", Weights("random", None, "random-0"))
     with pytest.raises(FeatureError, match=r"could not be exported to OpenVINO: exit status 1"):
         ENGINES["openvino"].set_up([network], tmp_path / "engines")

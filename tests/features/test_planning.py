@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headroom.features.decode import Frame
-from headroom.features.network import Network
+from headroom.features.network import Network, Weights
 from headroom.features.plan import Found, Plan, plan_extraction, plan_hashing
-from headroom.features.weights import Weights
 from tests.records import header_of, image_set
 
 LABELS = [0, 0, 1, 1, 2]
