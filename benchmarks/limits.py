@@ -79,7 +79,7 @@ def _parts(asked: argparse.Namespace) -> tuple[dict[str, Callable[[], object]], 
     engines = Path(tempfile.mkdtemp())
     how = Computing(record, asked.precision, cpu_count(), engines)
     with tempfile.TemporaryDirectory() as cache:
-        precisions = [outcome.run.decision.precision for outcome in extract(images, networks, how, Path(cache))]
+        precisions = [outcome.plan.decision.precision for outcome in extract(images, networks, how, Path(cache))]
     paths = [images.root / name for name in images.ids]
     frames = sorted({Frame(network.size) for network in networks})
     with Stream([paths[: record.batch]], frames, record.batch, cpu_count()) as decoded:

@@ -101,6 +101,9 @@ class Decision:
     error: float | None = None
 
 
+UNDECIDED = Decision("auto", None)
+
+
 def load_probed(
     record: EngineRecord, network: Network, asked: str, folder: Path, probe: Callable[[], np.ndarray]
 ) -> tuple[Engine, Decision]:
