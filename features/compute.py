@@ -21,6 +21,7 @@ from headroom.features.scan import ImageSet
 from headroom.features.store import Block
 
 Progress = Callable[[int, int, str], None]
+Say = Callable[[str], None]
 Device = dict[str, str]  # what is put into a process's environment
 Loaded = list[tuple[Plan, Engine]]
 POLL_SECONDS = 0.5
@@ -39,7 +40,7 @@ class Computing:
 
 
 def compute(
-    plans: Sequence[Plan], images: ImageSet, how: Computing, progress: Progress, say: Callable[[str], None]
+    plans: Sequence[Plan], images: ImageSet, how: Computing, progress: Progress, say: Say
 ) -> tuple[list[Plan], float]:
     """Compute what plans with the same work miss, each block saved as soon as it is finished.
 
@@ -86,15 +87,7 @@ def compute(
     return plans, time.perf_counter() - began
 
 
-def none_readable(count: int, images: ImageSet, reason: str) -> FeatureError:
-    """Return the error for a set without one image that can be read."""
-    return FeatureError(
-        got=f"none of the {count:,} images in {images.root} could be read ({reason})",
-        remedy="check the folder and the formats of its images",
-    )
-
-
-def _set_up(networks: list[Network], how: Computing, say: Callable[[str], None]) -> tuple[Computing, list[Device]]:
+def _set_up(networks: list[Network], how: Computing, say: Say) -> tuple[Computing, list[Device]]:
     """Take the first device for this process and set the engine up; return the engine taken and its devices."""
     devices = how.engine.devices()
     os.environ.update(devices[0])
@@ -139,19 +132,11 @@ def _load(plans: Sequence[Plan], images: ImageSet, how: Computing) -> Loaded:
 
 
 def _probe(plan: Plan, images: ImageSet, how: Computing) -> np.ndarray:
-    """Decode one batch of readable images, spread over the set."""
-    work, count = plan.work, how.engine.probe
-    stride = max(len(work) // count, 1)
-    spread = ([images.path(row) for row in work[first::stride]] for first in range(stride))
-    readable: list[np.ndarray] = []
-    with Stream(spread, [plan.frame], count, how.threads) as batches:
-        for batch in batches:
-            readable += [batch.pixels[plan.frame][row] for row, reason in enumerate(batch.reasons) if not reason]
-            if len(readable) >= count:
-                break
-    if not readable:
-        raise none_readable(len(work), images, batch.reasons[0])
-    return np.stack([readable[row % len(readable)] for row in range(count)])
+    """Decode one batch of images, spread over the set; those that cannot be read are black."""
+    count = how.engine.probe
+    rows = np.resize(plan.work[:: max(len(plan.work) // count, 1)], count)
+    with Stream([[images.path(row) for row in rows]], [plan.frame], count, how.threads) as batches:
+        return next(iter(batches)).pixels[plan.frame]
 
 
 def _decoded(plans: Sequence[Plan], blocks: Sequence[BlockPlan], images: ImageSet, how: Computing) -> Stream:

@@ -194,7 +194,7 @@ class Stream:
 
     def __init__(self, blocks: Iterable[Sequence[Path]], frames: Sequence[Frame], batch: int, threads: int) -> None:
         self._groups = (block[start : start + batch] for block in blocks for start in range(0, len(block), batch))
-        self._frames, self._batch = frames, batch
+        self._shapes = {frame: (batch, frame.size, frame.size, 3) for frame in frames}
         self._ahead: deque[tuple[Pixels, list[Future[tuple[str, str]]]]] = deque()
         self._used: list[Pixels] = []
         self._workers = ThreadPoolExecutor(threads, "decode")
@@ -218,13 +218,10 @@ class Stream:
         paths = next(self._groups, None)
         if paths is None:
             return
-        pixels = self._used.pop() if self._used else self._black()
+        blank = (np.zeros(shape, np.uint8) for shape in self._shapes.values())
+        pixels = self._used.pop() if self._used else dict(zip(self._shapes, blank, strict=True))
         tasks = [self._workers.submit(_decode_into, path, row, pixels) for row, path in enumerate(paths)]
         self._ahead.append((pixels, tasks))
-
-    def _black(self) -> Pixels:
-        """Return arrays for one batch."""
-        return {frame: np.zeros((self._batch, frame.size, frame.size, 3), np.uint8) for frame in self._frames}
 
     def __enter__(self) -> Self:
         return self

@@ -1,8 +1,8 @@
 """Stage one as a whole: images to embedding files, computing only what is missing."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from headroom.errors import FeatureError
-from headroom.features.compute import Computing, Progress, compute, none_readable
+from headroom.features.compute import Computing, Progress, Say, compute
 from headroom.features.decode import Frame, quiet_pillow
 from headroom.features.engines import REDUCED, Decision
 from headroom.features.network import Network, file_digest
@@ -25,8 +25,6 @@ from headroom.features.store import (
     read_vectors,
     write_embeddings,
 )
-
-Say = Callable[[str], None]
 
 
 def extract(
@@ -110,11 +108,9 @@ def _stamps(images: ImageSet) -> np.ndarray:
     """Return bytes and mtime (ns) of each file; -1 where there is none."""
     stamps = np.full((len(images), 2), -1, np.int64)
     for index, name in enumerate(images.ids.tolist()):
-        try:
+        with suppress(OSError):
             status = os.stat(os.path.join(images.root, name))  # noqa: PTH116, PTH118 - a Path for each of 100,000 images is slow
-        except OSError:
-            continue
-        stamps[index] = status.st_size, status.st_mtime_ns
+            stamps[index] = status.st_size, status.st_mtime_ns
     return stamps
 
 
@@ -174,7 +170,10 @@ def _write(plan: Plan, seconds: float, images: ImageSet, stamps: np.ndarray) -> 
         computed += int((block.reasons == "").sum()) if part in plan.missing else 0
     bad = dict(sorted(bad.items()))
     if len(bad) == len(images):
-        raise none_readable(len(images), images, next(iter(bad.values())))
+        raise FeatureError(
+            got=f"none of the {len(images):,} images in {images.root} could be read ({next(iter(bad.values()))})",
+            remedy="check the folder and the formats of its images",
+        )
     outcome = Outcome(plan, dim, computed, {str(images.ids[row]): reason for row, reason in bad.items()}, seconds)
     if plan.write:
         kept = np.setdiff1d(np.arange(len(images)), list(bad)) if bad else slice(None)  # which copies no column

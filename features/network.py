@@ -37,11 +37,6 @@ class Weights:
     path: Path | None
     digest: str
 
-    @property
-    def seed(self) -> int:
-        """Seed of random weights."""
-        return int(self.digest.removeprefix("random-"))
-
 
 @dataclass(frozen=True)
 class Network:

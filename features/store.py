@@ -55,19 +55,12 @@ def replacing(path: Path) -> Iterator[Path]:
         with beside.open("rb") as file:
             os.fsync(file.fileno())
         beside.replace(path)
-        _sync_folder(path.parent)
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)  # so that the move survives a power cut
+        os.close(folder)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -143,8 +136,7 @@ def read_header(path: Path) -> Header:
     """
     with _open(path) as file:
         about = _about(file)
-        columns: dict[str, Any] = {name: _texts(file[name]) for name in TEXTS}
-        columns |= {name: file[name][()] for name in NUMBERS}
+        columns = {name: _texts(file[name]) for name in TEXTS} | {name: file[name][()] for name in NUMBERS}
         header = Header(
             name=about["dataset"],
             root=Path(about["root"]),
@@ -256,7 +248,7 @@ class BlockFolder:
 
     def save(self, name: str, block: Block) -> None:
         """Write a block; it is there whole or not at all."""
-        save = partial(np.savez, vectors=block.vectors, hashes=block.hashes, reasons=block.reasons)
+        save = partial(np.savez, **vars(block))
         with replacing(self.file(name)) as beside, beside.open("wb") as file, ThreadPoolExecutor(1) as thread:
             thread.submit(save, file).result()  # where an interrupt would end in an error of the ZIP file
 
@@ -271,8 +263,8 @@ class BlockFolder:
         path = self.file(name)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return Block(arrays["vectors"], arrays["hashes"], arrays["reasons"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                return Block(**arrays)
+        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             path.unlink(missing_ok=True)
             raise FeatureError(
                 got=f"the finished block {path} is damaged", remedy="run again: it is computed anew"

@@ -5,13 +5,13 @@ import importlib.metadata
 import json
 import os
 import pickle
-import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Semaphore
 from typing import Any
 
@@ -123,10 +123,9 @@ def _export(network: Network, home: Path) -> None:
     guard, and lets a user's ``keras.py`` in the working folder take the place of Keras.
     """
     home.parent.mkdir(parents=True, exist_ok=True)
-    beside = home.with_name(f".{home.name}.{os.getpid()}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    try:
+    with TemporaryDirectory(prefix=f".{home.name}.", suffix=".part", dir=home.parent) as place:
+        beside = Path(place, "export")
+        beside.mkdir()
         done = run_keras("-m", __name__, str(beside), input=pickle.dumps(network))
         if (beside / "error").is_file():
             raise pickle.loads((beside / "error").read_bytes())
@@ -138,8 +137,6 @@ def _export(network: Network, home: Path) -> None:
             )
         with suppress(OSError):  # another run may have moved the same export there meanwhile
             beside.rename(home)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _export_here(network: Network, folder: Path) -> None:
