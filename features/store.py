@@ -1,4 +1,4 @@
-"""The contract between the stages: one table and one HDF5 file.
+"""What is kept on disk, whole or not at all: one HDF5 file between the stages, and the blocks that it is made of.
 
 Layout of ``<dataset>/<model>-<fingerprint8>.h5``: the datasets ``vectors`` (n, d) float32, ``labels`` (n,) int64,
 ``classes`` (k,), ``ids``, ``groups`` and ``split`` (n,) UTF-8, ``content_hash`` (n,) ASCII SHA-256, ``stamps`` (n, 2)
