@@ -122,7 +122,8 @@ def test_keras_runs_on_any_back_end(tmp_path, back_end):
     found = headroom(*arguments, tmp_path / "found", "--engine", "keras", cwd=ROOT, env=environment)
     [wanted], [run] = checked_answer(exact)["runs"], checked_answer(found)["runs"]
     assert run["engine"] == "keras"
-    assert not found.stderr
+    slow = "scans: 4 of 4"  # progress, told only where it took half a minute
+    assert [line for line in found.stderr.splitlines() if line != slow] == []
     vectors, reference = (read_embeddings(Path(each["file"])).vectors for each in (run, wanted))
     assert relative_error(vectors, reference) < (1e-4 if run["precision"] == "float32" else PROBE_LIMIT)
 
