@@ -50,18 +50,11 @@ class Dataset:
 
 
 _MAKERS = {"synthetic-fundus": write_fundus}
-
-
-def _read_datasets() -> dict[str, Dataset]:
-    """Read the table, whose columns are a record of their own."""
-    rows = tomllib.loads(resources.files(__package__).joinpath("datasets.toml").read_text(encoding="utf-8"))
-    return {
-        name: Dataset(name, columns=Columns(**row.pop("columns", {})), make=_MAKERS.get(name), **row)
-        for name, row in rows.items()
-    }
-
-
-DATASETS = _read_datasets()
+_ROWS = tomllib.loads(resources.files(__package__).joinpath("datasets.toml").read_text(encoding="utf-8"))
+DATASETS: dict[str, Dataset] = {
+    name: Dataset(name, columns=Columns(**row.pop("columns", {})), make=_MAKERS.get(name), **row)
+    for name, row in _ROWS.items()
+}
 
 
 def load_dataset(record: Dataset, folder: Path) -> ImageSet:

@@ -274,17 +274,16 @@ def _column(table: Path, header: list[str], asked: str | None, known: tuple[str,
 def _finder(root: Path, images: str) -> Callable[[str], str]:
     """Return what finds an image by the name that a table gives it (with or without ending or folder)."""
     folder, prefix = root / images, f"{images}/" if images else ""
-    exact: dict[str, str] = {}
+    exact = set(_images(folder))
     loose: dict[str, list[str]] = {}
-    for inside in sorted(_images(folder)):
-        exact[inside] = prefix + inside
+    for inside in sorted(exact):
         path = PurePath(inside)
         for alias in {inside.removesuffix(path.suffix), path.name, path.stem}:
             loose.setdefault(alias, []).append(prefix + inside)
 
     def find(image: str) -> str:
         name = image.replace("\\", "/").removeprefix("./")
-        fits = [exact[name]] if name in exact else loose.get(name, [])
+        fits = [] if name in exact else loose.get(name, [])
         if len(fits) > 1:
             raise FeatureError(
                 got=f"the image '{image}' of the table may be {fits[0]} or {fits[1]}",

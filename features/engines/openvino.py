@@ -123,7 +123,7 @@ def _export(network: Network, home: Path) -> None:
     guard, and lets a user's ``keras.py`` in the working folder take the place of Keras.
     """
     home.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{home.name}.", suffix=".part", dir=home.parent) as place:
+    with TemporaryDirectory(prefix=f".{home.name}.", dir=home.parent, ignore_cleanup_errors=True) as place:
         beside = Path(place, "export")
         beside.mkdir()
         done = run_keras("-m", __name__, str(beside), input=pickle.dumps(network))
