@@ -19,11 +19,9 @@ from PIL import Image
 
 from headroom.features.backbones import BACKBONES
 from headroom.features.build import build
-from headroom.features.decode import Frame
+from headroom.features.decode import Frame, Stream
 from headroom.features.engines.keras import KerasEngine, gpus
-from headroom.features.network import Network
-from headroom.features.stream import Stream
-from headroom.features.weights import Weights
+from headroom.features.network import Network, Weights
 
 PAPERS = ("mobilenet", "xception", "inceptionv3", "resnet50", "densenet201", "vgg16", "efficientnetb0")
 SECONDS = 5.0

@@ -24,12 +24,11 @@ from machine import machine, versions, write_csv
 from PIL import Image
 
 from headroom.features.compute import Computing
-from headroom.features.decode import Frame
+from headroom.features.decode import Frame, Stream
 from headroom.features.engines import choose_engine
 from headroom.features.extract import extract
 from headroom.features.network import NetworkOptions, find_networks
 from headroom.features.scan import IMAGE_SUFFIXES, ImageSet
-from headroom.features.stream import Stream
 
 ROUNDS = 3
 MEMORY_IMAGES = (10_000, 100_000)
@@ -80,7 +79,7 @@ def _parts(asked: argparse.Namespace) -> tuple[dict[str, Callable[[], object]], 
     engines = Path(tempfile.mkdtemp())
     how = Computing(record, asked.precision, cpu_count(), engines)
     with tempfile.TemporaryDirectory() as cache:
-        precisions = [outcome.run.decision.precision for outcome in extract(images, networks, how, Path(cache))]
+        precisions = [outcome.plan.decision.precision for outcome in extract(images, networks, how, Path(cache))]
     paths = [images.root / name for name in images.ids]
     frames = sorted({Frame(network.size) for network in networks})
     with Stream([paths[: record.batch]], frames, record.batch, cpu_count()) as decoded:

@@ -14,12 +14,11 @@ import numpy as np
 from machine import machine, versions, write_csv
 
 from headroom.features.datasets import DATASETS, load_dataset
-from headroom.features.decode import Frame
+from headroom.features.decode import Frame, Stream
 from headroom.features.engines import ENGINES, PROBE_LIMIT
 from headroom.features.engines.openvino import reduced_precisions
 from headroom.features.network import NetworkOptions, find_networks
 from headroom.features.scan import ImageSet
-from headroom.features.stream import Stream
 from headroom.heads.cell import GridSettings
 from headroom.heads.folds import union_groups
 from headroom.heads.grid import plan_cells, run_cells

@@ -107,7 +107,7 @@ def _contenders(model: str, folder: Path, asked: argparse.Namespace) -> dict[str
     record = BACKBONES[model]
     module = next(module for builder, module in MODULES.items() if record.builder.startswith(builder))
     weights = "" if asked.weights == "random" else asked.weights
-    alpha = [str(value) for _, value in record.options]
+    alpha = [str(value) for value in record.options.values()]
     script = [sys.executable, str(ROOT / "benchmarks/plain_keras.py"), str(folder), record.builder, str(record.size)]
     plain = [*script, module, weights, *alpha]
     own = [sys.executable, "-m", "headroom", "extract", "--model", model, "--weights", asked.weights]

@@ -3,8 +3,9 @@
 Only this module and the engines import Keras, and only inside functions.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from headroom.errors import FeatureError
 from headroom.features.backbones import BACKBONES
 from headroom.features.network import Network
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])
+IMAGENET_STD = np.array([0.229, 0.224, 0.225])
+CAFFE_MEAN_BGR = np.array([103.939, 116.779, 123.68])
 POOLING = {"avg": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D"}
 
 
@@ -31,11 +32,8 @@ class Pixels:
 PREPROCESSING = {
     "none": None,
     "unit": Pixels(1 / 127.5, -1.0),
-    "caffe": Pixels(offset=[-mean for mean in CAFFE_MEAN_BGR], bgr=True),
-    "torch": Pixels(
-        [1 / (255 * deviation) for deviation in IMAGENET_STD],
-        [-mean / deviation for mean, deviation in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)],
-    ),
+    "caffe": Pixels(offset=(-CAFFE_MEAN_BGR).tolist(), bgr=True),
+    "torch": Pixels((1 / (255 * IMAGENET_STD)).tolist(), (-IMAGENET_MEAN / IMAGENET_STD).tolist()),
 }
 
 
@@ -68,33 +66,18 @@ def _application(network: Network) -> Any:
     record = BACKBONES[network.model]
     builder = getattr(keras.applications, record.builder)
     shape = (network.size, network.size, 3)
-    try:
-        core = builder(
-            include_top=False, weights=None, input_shape=shape, pooling=network.pooling, **dict(record.options)
-        )
-    except ValueError as error:
-        raise FeatureError(
-            got=f"{record.name} cannot be built for --size {network.size}: {_first_line(error)}",
-            remedy=f"leave --size out (its own is {record.size})",
-        ) from error
+    remedy = f"leave --size out (its own is {record.size})"
+    with _explained(got=f"{record.name} cannot be built for --size {network.size}", remedy=remedy):
+        core = builder(include_top=False, weights=None, input_shape=shape, pooling=network.pooling, **record.options)
     if network.weights.kind == "random":
-        _randomise(core, network.weights.seed)
+        _randomise(core, int(network.weights.digest.removeprefix("random-")))
     else:
-        _load(core, network.weights.path, record.name)
+        remedy = f"give weights of {record.name} saved without its classifier (include_top=False)"
+        with _explained(got=f"the weights in {network.weights.path} do not fit {record.name}", remedy=remedy):
+            core.load_weights(str(network.weights.path))
         _undo_doubled_deviation(core)
     core.trainable = False
     return core
-
-
-def _load(core: Any, path: Path | None, name: str) -> None:
-    """Load a weights file, or say that it is another network's."""
-    try:
-        core.load_weights(str(path))
-    except Exception as error:  # Keras, h5py and zipfile raise many kinds for one cause
-        raise FeatureError(
-            got=f"the weights in {path} do not fit {name}: {_first_line(error)}",
-            remedy=f"give weights of {name} saved without its classifier (include_top=False)",
-        ) from error
 
 
 def _randomise(core: Any, seed: int) -> None:
@@ -129,13 +112,9 @@ def _own_model(network: Network) -> Any:
     """Load a user's ``.keras`` model up to what feeds its classifier."""
     import keras
 
-    try:
+    remedy = "give a .keras file saved by Keras 3 without custom code"
+    with _explained(got=f"{network.model} is not a Keras model that can be loaded", remedy=remedy):
         model = keras.saving.load_model(network.model, compile=False)
-    except Exception as error:  # a file can be wrong in as many ways as there are exceptions
-        raise FeatureError(
-            got=f"{network.model} is not a Keras model that can be loaded: {_first_line(error)}",
-            remedy="give a .keras file saved by Keras 3 without custom code",
-        ) from error
     last = model.layers[-1]
     if isinstance(last, keras.layers.Dense) and len(model.layers) > 1:
         model = keras.Model(model.inputs, last.input)
@@ -148,7 +127,11 @@ def _own_model(network: Network) -> Any:
     return model
 
 
-def _first_line(error: Exception) -> str:
-    """Return the first line of an error, without its trailing full stop."""
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].rstrip(".")[:200]
+@contextmanager
+def _explained(*, got: str, remedy: str) -> Iterator[None]:
+    """Make one error, with its first line, of whatever Keras, h5py or zipfile raise at a size or a file."""
+    try:
+        yield
+    except Exception as error:
+        text = str(error).strip() or type(error).__name__
+        raise FeatureError(got=f"{got}: {text.splitlines()[0].rstrip('.')[:200]}", remedy=remedy) from error

@@ -1,7 +1,9 @@
-"""Public data sets by name: layout, classes, counts, licence, how to get them."""
+"""Public data sets by name, from ``datasets.toml``: layout, classes, counts, licence, how to get them."""
 
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from importlib import resources
 from pathlib import Path
 
 from headroom.errors import FeatureError
@@ -47,77 +49,12 @@ class Dataset:
     make: Callable[[Path], None] | None = None
 
 
-_ROWS = (
-    Dataset(
-        "aptos",
-        "APTOS 2019 blindness detection, training part",
-        {"0": 1805, "1": 370, "2": 999, "3": 193, "4": 295},
-        "Kaggle competition rules",
-        "Kaggle competition aptos2019-blindness-detection: unpack train.csv and train_images/",
-        ordinal=True,
-        table="train.csv",
-        images="train_images",
-        columns=Columns("id_code", "diagnosis"),
-    ),
-    Dataset(
-        "brain-tumor",
-        "Brain Tumor MRI, 4 classes",
-        {"glioma": 1621, "meningioma": 1645, "notumor": 2000, "pituitary": 1757},
-        "CC0 (as stated by its Kaggle page)",
-        "Kaggle data set masoudnickparvar/brain-tumor-mri-dataset: unpack Training/ and Testing/",
-    ),
-    Dataset(
-        "eyepacs",
-        "EyePACS diabetic retinopathy detection, training part",
-        {"0": 25810, "1": 2443, "2": 5292, "3": 873, "4": 708},
-        "Kaggle competition rules",
-        "Kaggle competition diabetic-retinopathy-detection: unpack trainLabels.csv and train/",
-        ordinal=True,
-        table="trainLabels.csv",
-        images="train",
-        columns=Columns("image", "level"),
-        patients=r"(\d+)_(?:left|right)",
-    ),
-    Dataset(
-        "oct2017",
-        "OCT2017 retinal tomography (Kermany et al. 2018)",
-        {"CNV": 37455, "DME": 11598, "DRUSEN": 8866, "NORMAL": 26565},
-        "CC BY 4.0",
-        "Mendeley Data rscbjbr9sj: unpack train/ and test/",
-        patients=r"(?:CNV|DME|DRUSEN|NORMAL)-(\d+)-\d+",
-    ),
-    Dataset(
-        "chest-xray",
-        "Chest X-ray pneumonia in children (Kermany et al. 2018)",
-        {"NORMAL": 1583, "PNEUMONIA": 4273},
-        "CC BY 4.0",
-        "Mendeley Data rscbjbr9sj: unpack train/, val/ and test/",
-        patients=r"(person\d+|IM-\d+)",
-        mirror_safe=False,
-    ),
-    Dataset(
-        "malaria",
-        "Malaria cell images (Rajaraman et al. 2018)",
-        {"Parasitized": 13779, "Uninfected": 13779},
-        "public domain (United States National Library of Medicine)",
-        "National Library of Medicine, malaria data sheet: unpack Parasitized/ and Uninfected/",
-        patients=r"^[^/]*/(C\d+P\d+)",
-    ),
-    Dataset(
-        "synthetic-fundus",
-        "generated fundus-like discs whose lesions grow with the grade",
-        {"0": 296, "1": 61, "2": 164, "3": 32, "4": 48},
-        "generated, free of any licence",
-        "made by headroom itself at first use",
-        ordinal=True,
-        table="labels.csv",
-        images="images",
-        columns=Columns("image", "grade", "patient"),
-        make=write_fundus,
-    ),
-)
-
-DATASETS: dict[str, Dataset] = {row.name: row for row in _ROWS}
+_MAKERS = {"synthetic-fundus": write_fundus}
+_ROWS = tomllib.loads(resources.files(__package__).joinpath("datasets.toml").read_text(encoding="utf-8"))
+DATASETS: dict[str, Dataset] = {
+    name: Dataset(name, columns=Columns(**row.pop("columns", {})), make=_MAKERS.get(name), **row)
+    for name, row in _ROWS.items()
+}
 
 
 def load_dataset(record: Dataset, folder: Path) -> ImageSet:

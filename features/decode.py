@@ -1,13 +1,16 @@
-"""One image file to RGB pixels of the sizes that are asked for, and to augmented views of them."""
+"""Image files to RGB pixels of the sizes that are asked for and to augmented views of them, in batches on threads."""
 
 import hashlib
 import io
 import stat
 import warnings
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -18,6 +21,7 @@ DRAFT_SCALES = (8, 4, 2)
 DICOM_MARK = b"DICM"
 ROTATION_DEGREES = 15.0
 ZOOM = (0.9, 1.1)
+BATCHES_AHEAD = 3
 
 
 class BadImage(Exception):
@@ -166,3 +170,74 @@ def framed(pixels: np.ndarray, frame: Frame, digest: str) -> np.ndarray:
     shift = (centre - cosine * centre - sine * centre, centre + sine * centre - cosine * centre)
     matrix = (cosine, sine, shift[0], -sine, cosine, shift[1])
     return np.asarray(image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
+
+
+Pixels = dict[Frame, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One decoded batch of fixed shape; of a file that could not be decoded, pixels are black and the hash is empty."""
+
+    pixels: Pixels  # uint8 (batch, size, size, 3) a frame; rows behind the last image hold anything
+    hashes: list[str]
+    reasons: list[str]  # empty where a file could be decoded
+
+
+class Stream:
+    """Images decoded in order, in batches of one fixed shape that never cross from one block to the next.
+
+    Every image is decoded once for all frames. Decoding begins at once, and goes on until a bounded number of batches
+    is ready. A context manager: leaving it ends the threads. The last batch of a block may be padded; its lists are as
+    long as the images left.
+    """
+
+    def __init__(self, blocks: Iterable[Sequence[Path]], frames: Sequence[Frame], batch: int, threads: int) -> None:
+        self._groups = (block[start : start + batch] for block in blocks for start in range(0, len(block), batch))
+        self._shapes = {frame: (batch, frame.size, frame.size, 3) for frame in frames}
+        self._ahead: deque[tuple[Pixels, list[Future[tuple[str, str]]]]] = deque()
+        self._used: list[Pixels] = []
+        self._workers = ThreadPoolExecutor(threads, "decode")
+        for _ in range(BATCHES_AHEAD):
+            self._begin()
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Give the batches once."""
+        while self._ahead:
+            pixels, tasks = self._ahead.popleft()
+            results = [task.result() for task in tasks]
+            self._begin()
+            yield Batch(pixels, [digest for digest, _ in results], [reason for _, reason in results])
+
+    def reuse(self, batch: Batch) -> None:
+        """Fill the pixels of a batch again that is done with, so that memory stays the same however many follow."""
+        self._used.append(batch.pixels)
+
+    def _begin(self) -> None:
+        """Begin the next batch, if there is one."""
+        paths = next(self._groups, None)
+        if paths is None:
+            return
+        blank = (np.zeros(shape, np.uint8) for shape in self._shapes.values())
+        pixels = self._used.pop() if self._used else dict(zip(self._shapes, blank, strict=True))
+        tasks = [self._workers.submit(_decode_into, path, row, pixels) for row, path in enumerate(paths)]
+        self._ahead.append((pixels, tasks))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._workers.shutdown(cancel_futures=True)
+
+
+def _decode_into(path: Path, row: int, pixels: Pixels) -> tuple[str, str]:
+    """Decode one image into its row of every frame; return its hash and why it failed."""
+    try:
+        digest, images = decode(path, tuple({frame.size for frame in pixels}))
+    except BadImage as bad:
+        for rows in pixels.values():
+            rows[row] = 0
+        return "", str(bad)
+    for frame, rows in pixels.items():
+        rows[row] = framed(images[frame.size], frame, digest)
+    return digest, ""

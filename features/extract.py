@@ -1,26 +1,30 @@
 """Stage one as a whole: images to embedding files, computing only what is missing."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 from headroom.errors import FeatureError
-from headroom.features.blocks import BLOCK_IMAGES, BlockFolder
-from headroom.features.compute import Computing, Progress, compute
+from headroom.features.compute import Computing, Progress, Say, compute
 from headroom.features.decode import Frame, quiet_pillow
 from headroom.features.engines import REDUCED, Decision
-from headroom.features.network import Network, recipe_of
-from headroom.features.plan import Found, Outcome, Plan, Run, plan_extraction, plan_hashing
+from headroom.features.network import Network, file_digest
+from headroom.features.plan import Found, Outcome, Plan, plan_extraction, plan_hashing
 from headroom.features.scan import ImageSet
-from headroom.features.store import CHUNK_ROWS, Header, read_header, read_vectors, write_embeddings
-from headroom.features.weights import file_digest
-
-Say = Callable[[str], None]
+from headroom.features.store import (
+    BLOCK_IMAGES,
+    CHUNK_ROWS,
+    Header,
+    read_header,
+    read_vectors,
+    write_embeddings,
+)
 
 
 def extract(
@@ -69,27 +73,25 @@ def extract(
         stamps = _stamps(images)
 
         def embed(found: list[Found]) -> list[Outcome]:
+            together: dict[tuple[bytes, bool], list[Plan]] = {}
             for each in found:
-                _clear(each, images, say)
-            plans = [
-                plan_extraction(each, images, stamps, _hash_changed(images, stamps, each.cached)) for each in found
-            ]
-            begun = [(plan, plan.found.decision) for plan in plans if not plan.missing]
-            runs = {plan: (Run(plan, decision), 0.0) for plan, decision in begun if decision is not None}
-            for together in _same_work([plan for plan in plans if plan.missing]):
-                done, seconds = compute(together, images, how, progress, say)
-                runs |= {run.plan: (run, seconds) for run in done}
-            return [_write(*runs[plan], images, stamps) for plan in plans]
+                plan = plan_extraction(each, images, stamps, _hash_changed(images, stamps, each.cached))
+                together.setdefault((plan.work.tobytes(), bool(plan.missing)), []).append(plan)
+            outcomes: dict[tuple[Network, Frame], Outcome] = {}
+            for (_, missing), plans in together.items():
+                done, seconds = compute(plans, images, how, progress, say) if missing else (plans, 0.0)
+                outcomes |= {(plan.network, plan.frame): _write(plan, seconds, images, stamps) for plan in done}
+            return [outcomes[each.network, each.frame] for each in found]
 
-        outcomes = embed([_look(network, Frame(network.size), folder, how.precision, None) for network in networks])
-        decided = [(each.run.network, replace(each.run.decision, engine=None)) for each in outcomes]
-        return outcomes + embed(
-            [
-                _look(network, Frame(network.size, view, mirror), folder, decision.precision, decision)
-                for network, decision in decided
-                for view in views
-            ]
-        )
+        wanted = [Found(network, Frame(network.size), folder) for network in networks]
+        outcomes = embed([_look(each, how.precision, images, say) for each in wanted])
+        decided = [(outcome.plan.network, replace(outcome.plan.decision, engine=None)) for outcome in outcomes]
+        wanted = [
+            Found(network, Frame(network.size, view, mirror), folder, decision)
+            for network, decision in decided
+            for view in views
+        ]
+        return outcomes + embed([_look(each, each.decision.precision, images, say) for each in wanted])
 
 
 def _lock(path: Path, say: Say) -> AbstractContextManager:
@@ -106,44 +108,40 @@ def _stamps(images: ImageSet) -> np.ndarray:
     """Return bytes and mtime (ns) of each file; -1 where there is none."""
     stamps = np.full((len(images), 2), -1, np.int64)
     for index, name in enumerate(images.ids.tolist()):
-        try:
+        with suppress(OSError):
             status = os.stat(os.path.join(images.root, name))  # noqa: PTH116, PTH118 - a Path for each of 100,000 images is slow
-        except OSError:
-            continue
-        stamps[index] = status.st_size, status.st_mtime_ns
+            stamps[index] = status.st_size, status.st_mtime_ns
     return stamps
 
 
-def _look(network: Network, frame: Frame, folder: Path, precision: str, decision: Decision | None) -> Found:
-    """Find what the cache holds of a network and frame; ``auto`` goes on with whichever precision was begun."""
-    for name in ("float32", *REDUCED) if precision == "auto" else (precision,):
-        file = folder / recipe_of(network, name, frame).file_name
-        finished = BlockFolder(file.with_suffix(".blocks"))
-        cached, damaged = None, None
-        if file.exists():
-            try:
-                cached = read_header(file)
-            except FeatureError:
-                damaged = file
-        if cached is not None or finished.path.exists():
-            about = finished.about or (cached.about if cached is not None else {})
-            decision = Decision(name, about.get("engine"), about.get("precision_error"))
-        if cached is not None or damaged is not None or finished.path.exists():
-            return Found(network, frame, folder, decision, cached, finished.names(), damaged)
-    return Found(network, frame, folder, decision)
+def _look(found: Found, asked: str, images: ImageSet, say: Say) -> Found:
+    """Find what the cache holds of a network; ``auto`` goes on with whichever precision was begun."""
+    for precision in ("float32", *REDUCED) if asked == "auto" else (asked,):
+        begun = replace(found, decision=Decision(precision, None))
+        cached = _cached(begun.file, images, say)
+        if cached is not None or begun.block_folder.path.exists():
+            about = begun.block_folder.about or (cached.about if cached is not None else {})
+            decision = Decision(precision, about.get("engine"), about.get("precision_error"))
+            return replace(begun, decision=decision, cached=cached, finished=begun.block_folder.names())
+    return found
 
 
-def _clear(found: Found, images: ImageSet, say: Say) -> None:
-    """Put a damaged file aside, and refuse to mix two data sets that happen to have one name."""
-    if found.damaged is not None:
-        say(f"note: {found.damaged} is damaged or no embedding file; its vectors are computed again")
-        found.damaged.replace(found.damaged.with_suffix(".damaged"))
-    cached = found.cached
-    if cached is not None and cached.root != images.root.resolve() and cached.root.is_dir():
+def _cached(file: Path, images: ImageSet, say: Say) -> Header | None:
+    """Read a file if it is there; put a damaged one aside, and refuse to mix two data sets that have one name."""
+    if not file.exists():
+        return None
+    try:
+        cached = read_header(file)
+    except FeatureError:
+        say(f"note: {file} is damaged or no embedding file; its vectors are computed again")
+        file.replace(file.with_suffix(".damaged"))
+        return None
+    if cached.root != images.root.resolve() and cached.root.is_dir():
         raise FeatureError(
             got=f"the cache already holds a data set named {images.name}, from {cached.root}",
             remedy="give this one another name with --name, or use another --cache",
         )
+    return cached
 
 
 def _hash_changed(images: ImageSet, stamps: np.ndarray, cached: Header | None) -> dict[int, str]:
@@ -152,15 +150,7 @@ def _hash_changed(images: ImageSet, stamps: np.ndarray, cached: Header | None) -
     return {row: file_digest(path) for row, path in paths.items() if path.is_file() and os.access(path, os.R_OK)}
 
 
-def _same_work(plans: list[Plan]) -> list[list[Plan]]:
-    """Group the plans that have the same images to compute."""
-    groups: dict[bytes, list[Plan]] = {}
-    for plan in plans:
-        groups.setdefault(plan.work.tobytes(), []).append(plan)
-    return list(groups.values())
-
-
-def _write(run: Run, seconds: float, images: ImageSet, stamps: np.ndarray) -> Outcome:
+def _write(plan: Plan, seconds: float, images: ImageSet, stamps: np.ndarray) -> Outcome:
     """Put cached vectors and finished blocks together into the embedding file, then drop the blocks.
 
     Raises
@@ -168,24 +158,23 @@ def _write(run: Run, seconds: float, images: ImageSet, stamps: np.ndarray) -> Ou
     FeatureError
         No image could be read, or a block is damaged.
     """
-    plan, cached = run.plan, run.plan.found.cached
     bad, computed, dim = dict(plan.bad), 0, 0
     hashes = np.zeros(len(images), "S64")
-    if cached is not None:
-        dim = cached.about["dim"]
-        hashes[plan.source >= 0] = cached.content_hash[plan.source[plan.source >= 0]]
+    if plan.cached is not None:
+        dim = plan.cached.about["dim"]
+        hashes[plan.source >= 0] = plan.cached.content_hash[plan.source[plan.source >= 0]]
     for part in plan.blocks:
-        block = run.finished.load(part.name)
+        block = plan.block_folder.load(part.name)
         hashes[part.rows], dim = block.hashes, block.vectors.shape[1]
         bad.update({int(row): str(reason) for row, reason in zip(part.rows, block.reasons, strict=True) if reason})
         computed += int((block.reasons == "").sum()) if part in plan.missing else 0
     bad = dict(sorted(bad.items()))
-    outcome = Outcome(run, dim, computed, {str(images.ids[row]): reason for row, reason in bad.items()}, seconds)
     if len(bad) == len(images):
         raise FeatureError(
             got=f"none of the {len(images):,} images in {images.root} could be read ({next(iter(bad.values()))})",
             remedy="check the folder and the formats of its images",
         )
+    outcome = Outcome(plan, dim, computed, {str(images.ids[row]): reason for row, reason in bad.items()}, seconds)
     if plan.write:
         kept = np.setdiff1d(np.arange(len(images)), list(bad)) if bad else slice(None)  # which copies no column
         header = Header(
@@ -196,48 +185,45 @@ def _write(run: Run, seconds: float, images: ImageSet, stamps: np.ndarray) -> Ou
             bad_stamps=stamps[list(bad)],
             about=_about(outcome, images),
         )
-        for left in run.file.parent.glob(f".{run.file.name}.*.part"):
+        for left in plan.folder.glob(f".{plan.file.name}.*.part"):
             left.unlink()  # of a killed run: only the holder of the lock writes here
-        write_embeddings(run.file, header, _vectors(run, np.arange(len(images))[kept], dim))
-        run.finished.remove()
+        write_embeddings(plan.file, header, _vectors(plan, np.arange(len(images))[kept], dim))
+        plan.block_folder.remove()
     return outcome
 
 
 def _about(outcome: Outcome, images: ImageSet) -> dict[str, object]:
     """Return every setting that the file keeps as an attribute."""
-    run, recipe = outcome.run, outcome.run.recipe
+    plan, recipe = outcome.plan, outcome.plan.recipe
     return {
         **asdict(recipe),
-        "weights": run.network.weights.kind,
+        "weights": plan.network.weights.kind,
         "weights_digest": recipe.weights,
         "fingerprint": recipe.fingerprint,
         "view_of": replace(recipe, view="").fingerprint,
         "dataset": images.name,
         "root": str(images.root.resolve()),
         "ordinal": images.ordinal,
-        "precision_error": run.decision.error,
-        "engine": run.decision.engine,
+        "precision_error": plan.decision.error,
+        "engine": plan.decision.engine,
         "dim": outcome.dim,
     }
 
 
-def _vectors(run: Run, kept: np.ndarray, dim: int) -> Iterator[np.ndarray]:
+def _vectors(plan: Plan, kept: np.ndarray, dim: int) -> Iterator[np.ndarray]:
     """Give the vectors of the kept images in order, a chunk at a time."""
-    plan = run.plan
+    load = lru_cache(1)(plan.block_folder.load)
     place = np.full(len(plan.source), -1, np.int64)
     place[plan.work] = np.arange(len(plan.work))
-    held, block = -1, np.empty((0, dim), np.float32)
     for start in range(0, len(kept), CHUNK_ROWS):
         rows = kept[start : start + CHUNK_ROWS]
         chunk = np.empty((len(rows), dim), np.float32)
         source, where = plan.source[rows], place[rows]
-        if (source >= 0).any():
-            low = int(source[source >= 0].min())
-            slab = read_vectors(run.file, low, int(source.max()) + 1)
-            chunk[source >= 0] = slab[source[source >= 0] - low]
-        for wanted in np.unique(where[source < 0] // BLOCK_IMAGES).tolist():
-            if wanted != held:
-                held, block = wanted, run.finished.load(plan.blocks[wanted].name).vectors
-            here = (source < 0) & (where // BLOCK_IMAGES == wanted)
-            chunk[here] = block[where[here] % BLOCK_IMAGES]
+        old = source >= 0
+        if old.any():
+            low = int(source[old].min())
+            chunk[old] = read_vectors(plan.file, low, int(source.max()) + 1)[source[old] - low]
+        for number in np.unique(where[~old] // BLOCK_IMAGES).tolist():
+            here = ~old & (where // BLOCK_IMAGES == number)
+            chunk[here] = load(plan.blocks[number].name).vectors[where[here] % BLOCK_IMAGES]
         yield chunk

@@ -2,30 +2,42 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from headroom.features.blocks import BLOCK_IMAGES, BlockFolder, block_key
 from headroom.features.decode import Frame
-from headroom.features.engines import Decision
+from headroom.features.engines import UNDECIDED, Decision
 from headroom.features.network import Network, Recipe, recipe_of
 from headroom.features.scan import ImageSet
-from headroom.features.store import Header
+from headroom.features.store import BLOCK_IMAGES, BlockFolder, Header, block_key
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What the cache held of one network and frame, in the folder of the data set."""
+    """What the cache holds of one network and frame, in the folder of the data set."""
 
     network: Network
     frame: Frame
     folder: Path
-    decision: Decision | None = None  # taken when the run was begun, or for the images that this is a view of
+    decision: Decision = UNDECIDED  # taken when the run was begun, or for the images that this is a view of
     cached: Header | None = None
-    blocks: frozenset[str] = frozenset()  # names of the finished ones
-    damaged: Path | None = None
+    finished: frozenset[str] = frozenset()  # names of blocks
+
+    @property
+    def recipe(self) -> Recipe:
+        """All that determines the vectors, once the precision is decided."""
+        return recipe_of(self.network, self.decision.precision, self.frame)
+
+    @property
+    def file(self) -> Path:
+        """The embedding file."""
+        return self.folder / self.recipe.file_name
+
+    @property
+    def block_folder(self) -> BlockFolder:
+        """Where finished blocks are kept until the file is written."""
+        return BlockFolder(self.file.with_suffix(".blocks"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +48,12 @@ class BlockPlan:
     rows: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """What to do for one embedding file.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Plan(Found):
+    """What was found of one embedding file, and what to do for it.
 
     Attributes
     ----------
-    found : Found
     source : ndarray of int64, shape (n,)
         Row of the cached file that each image's vector is taken from, or -1.
     work : ndarray of int64, shape (w,)
@@ -55,7 +66,6 @@ class Plan:
         All blocks of the work, and those that were not finished before.
     """
 
-    found: Found
     source: np.ndarray
     work: np.ndarray
     bad: dict[int, str]
@@ -65,43 +75,10 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
-    """A plan at the precision that was decided, which names its files."""
+class Outcome:
+    """What came of a plan: images embedded by it, in how many seconds, and those that could not be, with the reason."""
 
     plan: Plan
-    decision: Decision
-
-    @property
-    def network(self) -> Network:
-        """What runs."""
-        return self.plan.found.network
-
-    @property
-    def frame(self) -> Frame:
-        """What it sees of an image."""
-        return self.plan.found.frame
-
-    @cached_property
-    def recipe(self) -> Recipe:
-        """All that determines its vectors."""
-        return recipe_of(self.network, self.decision.precision, self.frame)
-
-    @property
-    def file(self) -> Path:
-        """Its embedding file."""
-        return self.plan.found.folder / self.recipe.file_name
-
-    @property
-    def finished(self) -> BlockFolder:
-        """Where its finished blocks are kept until the file is written."""
-        return BlockFolder(self.file.with_suffix(".blocks"))
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What came of a run: images embedded by it, in how many seconds, and those that could not be, with the reason."""
-
-    run: Run
     dim: int
     computed: int
     bad: dict[str, str]
@@ -136,8 +113,8 @@ def plan_extraction(found: Found, images: ImageSet, stamps: np.ndarray, fresh: M
         BlockPlan(f"{number:06d}-{block_key(images.ids[rows], stamps[rows])}", rows)
         for number, rows in enumerate(parts)
     )
-    missing = tuple(block for block in blocks if block.name not in found.blocks)
-    return Plan(found, source, work, bad, write, blocks, missing)
+    missing = tuple(block for block in blocks if block.name not in found.finished)
+    return Plan(**vars(found), source=source, work=work, bad=bad, write=write, blocks=blocks, missing=missing)
 
 
 def _source(images: ImageSet, stamps: np.ndarray, cached: Header | None, fresh: Mapping[int, str]) -> np.ndarray:

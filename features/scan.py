@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -98,14 +98,6 @@ class Columns:
     group: str | None = None
 
 
-class _Row(NamedTuple):
-    """What a label file says of one image."""
-
-    label: str
-    group: str
-    split: str
-
-
 def scan_folders(root: Path, name: str) -> ImageSet:
     """Scan a folder with one sub-folder a class, or with such trees in ``train`` and ``test`` folders.
 
@@ -151,7 +143,7 @@ def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str
     group_column = group_column or next((column for column in header if column.lower() in GROUP_COLUMNS), None)
     split_column = next((column for column in header if column.lower() == "split"), None)
     find = _finder(root, images)
-    found: dict[str, _Row] = {}
+    found: dict[str, tuple[str, str, str]] = {}  # label, patient and part
     for line, row in rows:
         cells: dict[str | None, str] = {name: (text or "").strip() for name, text in row.items() if name is not None}
         image, label = cells[image_column], cells[label_column]
@@ -162,11 +154,11 @@ def scan_table(table: Path, root: Path, name: str, columns: Columns, images: str
                 got=f"{table}, line {line}: {image or label} has no {label_column if image else image_column}",
                 remedy="fill it in or take the row out; nothing was computed",
             )
-        told = _Row(label, cells.get(group_column, ""), PARTS.get(cells.get(split_column, "").lower(), ""))
-        known = found.setdefault(find(image), told)
-        if known.label != label:
+        part = PARTS.get(cells.get(split_column, "").lower(), "")
+        before, *_ = found.setdefault(find(image), (label, cells.get(group_column, ""), part))
+        if before != label:
             raise FeatureError(
-                got=f"{table}, line {line}: {image} is {label} here and {known.label} above",
+                got=f"{table}, line {line}: {image} is {label} here and {before} above",
                 remedy="give each image one label",
             )
     if not found:
@@ -250,21 +242,18 @@ def _read_table(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]
     """Read the header and the rows, each with its line, of a CSV file, whatever its separator."""
     try:
         text = table.read_text(encoding="utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=text.partition("\n")[0].count))
+        header = [column.strip() for column in reader.fieldnames or ()]
+        reader.fieldnames = header
+        rows = [(reader.line_num, row) for row in reader]
     except FileNotFoundError as error:
         raise FeatureError(got=f"there is no label file {table}", remedy="check the path") from error
     except (OSError, UnicodeDecodeError) as error:
         raise FeatureError(got=f"{table} cannot be read as text: {error}", remedy="save it as UTF-8 CSV") from error
-    if "\0" in text:
-        raise FeatureError(got=f"{table} is not plain text", remedy="save it as UTF-8 CSV")
-    first = text.partition("\n")[0]
-    separator = max(",;\t", key=first.count)
-    try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
-        header = [column.strip() for column in reader.fieldnames or ()]
-        reader.fieldnames = header
-        rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise FeatureError(got=f"{table} is not a CSV file: {error}", remedy="save it as UTF-8 CSV") from error
+    if "\0" in text:
+        raise FeatureError(got=f"{table} is not plain text", remedy="save it as UTF-8 CSV")
     if not header:
         raise FeatureError(got=f"{table} is empty", remedy="name a CSV file with a header")
     return header, rows
@@ -285,17 +274,16 @@ def _column(table: Path, header: list[str], asked: str | None, known: tuple[str,
 def _finder(root: Path, images: str) -> Callable[[str], str]:
     """Return what finds an image by the name that a table gives it (with or without ending or folder)."""
     folder, prefix = root / images, f"{images}/" if images else ""
-    exact: dict[str, str] = {}
+    exact = set(_images(folder))
     loose: dict[str, list[str]] = {}
-    for inside in sorted(_images(folder)):
-        exact[inside] = prefix + inside
+    for inside in sorted(exact):
         path = PurePath(inside)
         for alias in {inside.removesuffix(path.suffix), path.name, path.stem}:
             loose.setdefault(alias, []).append(prefix + inside)
 
     def find(image: str) -> str:
         name = image.replace("\\", "/").removeprefix("./")
-        fits = [exact[name]] if name in exact else loose.get(name, [])
+        fits = [] if name in exact else loose.get(name, [])
         if len(fits) > 1:
             raise FeatureError(
                 got=f"the image '{image}' of the table may be {fits[0]} or {fits[1]}",

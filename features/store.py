@@ -1,4 +1,4 @@
-"""The contract between the stages: one table and one HDF5 file.
+"""What is kept on disk, whole or not at all: one HDF5 file between the stages, and the blocks that it is made of.
 
 Layout of ``<dataset>/<model>-<fingerprint8>.h5``: the datasets ``vectors`` (n, d) float32, ``labels`` (n,) int64,
 ``classes`` (k,), ``ids``, ``groups`` and ``split`` (n,) UTF-8, ``content_hash`` (n,) ASCII SHA-256, ``stamps`` (n, 2)
@@ -8,9 +8,14 @@ attribute. The attribute ``checksum`` guards all but the vectors, which HDF5's o
 
 import hashlib
 import json
+import os
+import shutil
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +23,44 @@ import h5py
 import numpy as np
 
 from headroom.errors import FeatureError
-from headroom.features.atomic import replacing
 from headroom.features.scan import ImageSet
 
 CHUNK_ROWS = 1024
+BLOCK_IMAGES = 256
 TEXTS = ("ids", "groups", "split")
 NUMBERS = ("labels", "content_hash", "stamps", "bad_stamps")
 REQUIRED = ("dataset", "model", "root", "fingerprint", "ordinal", "dim", "view")
 CHECKED_FORMAT = ("v110", "v110")  # HDF5 1.10 and later checksum their own structures
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a place beside ``path``; what was written there is synced to disk and moved to ``path`` at the end.
+
+    Where the block raises, it is removed and ``path`` is as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder, "note")) as beside:
+    ...         _ = beside.write_text("whole")
+    ...     Path(folder, "note").read_text()
+    'whole'
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield beside
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)  # so that the move survives a power cut
+        os.close(folder)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,8 +136,7 @@ def read_header(path: Path) -> Header:
     """
     with _open(path) as file:
         about = _about(file)
-        columns: dict[str, Any] = {name: _texts(file[name]) for name in TEXTS}
-        columns |= {name: file[name][()] for name in NUMBERS}
+        columns = {name: _texts(file[name]) for name in TEXTS} | {name: file[name][()] for name in NUMBERS}
         header = Header(
             name=about["dataset"],
             root=Path(about["root"]),
@@ -187,3 +221,79 @@ def _checksum(header: Header) -> str:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What one block left; rows of unreadable images are zero, with an empty hash and a reason."""
+
+    vectors: np.ndarray  # (m, d) float32
+    hashes: np.ndarray  # (m,) bytes, SHA-256 of each file
+    reasons: np.ndarray  # (m,) str
+
+
+@dataclass(frozen=True)
+class BlockFolder:
+    """The finished blocks of one recipe, in ``<model>-<fingerprint8>.blocks``; made at the first save."""
+
+    path: Path
+
+    def file(self, name: str) -> Path:
+        """Return where the block of this name is kept."""
+        return self.path / f"{name}.npz"
+
+    def names(self) -> frozenset[str]:
+        """Return the names of the finished blocks."""
+        return frozenset(file.stem for file in self.path.glob("*.npz"))
+
+    def save(self, name: str, block: Block) -> None:
+        """Write a block; it is there whole or not at all."""
+        save = partial(np.savez, **vars(block))
+        with replacing(self.file(name)) as beside, beside.open("wb") as file, ThreadPoolExecutor(1) as thread:
+            thread.submit(save, file).result()  # where an interrupt would end in an error of the ZIP file
+
+    def load(self, name: str) -> Block:
+        """Read a block back.
+
+        Raises
+        ------
+        FeatureError
+            The file is damaged; it is removed, so that the next run computes it again.
+        """
+        path = self.file(name)
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return Block(**arrays)
+        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            path.unlink(missing_ok=True)
+            raise FeatureError(
+                got=f"the finished block {path} is damaged", remedy="run again: it is computed anew"
+            ) from error
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What was decided when the run began (engine, precision error)."""
+        try:
+            return dict(json.loads((self.path / "about.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return {}
+
+    def begin(self, about: dict[str, Any]) -> None:
+        """Note what was decided when the run began."""
+        with replacing(self.path / "about.json") as beside:
+            beside.write_text(json.dumps(about))
+
+    def remove(self) -> None:
+        """Delete the blocks, once they are in the embedding file."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def block_key(ids: Iterable[str], stamps: np.ndarray) -> str:
+    """Return what stands for the images of a block: their names, sizes and times.
+
+    Examples
+    --------
+    >>> block_key(["a.png"], np.array([[10, 1]])) == block_key(["a.png"], np.array([[10, 2]]))
+    False
+    """
+    return hashlib.sha256("\0".join(ids).encode() + stamps.astype(np.int64).tobytes()).hexdigest()[:12]

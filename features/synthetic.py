@@ -10,10 +10,12 @@ from PIL import Image, ImageDraw, ImageFilter
 SIDE = 256
 COUNTS = (296, 61, 164, 32, 48)
 EYES_PER_PATIENT = 2
-# Mean lesions a grade, after the order in which they appear in diabetic retinopathy.
-MICROANEURYSMS = (1, 5, 11, 18, 24)
-HAEMORRHAGES = (0, 1, 4, 10, 14)
-EXUDATES = (0, 0, 4, 6, 12)
+# Mean count in each grade, range of radii and colour, after the order in which they appear in diabetic retinopathy.
+LESIONS = (
+    ((1, 5, 11, 18, 24), (0.7, 1.5), (120, 20, 15)),  # microaneurysms
+    ((0, 1, 4, 10, 14), (2.0, 5.0), (95, 10, 10)),  # haemorrhages
+    ((0, 0, 4, 6, 12), (1.5, 4.0), (250, 230, 130)),  # exudates
+)
 
 
 def write_fundus(folder: Path, counts: tuple[int, ...] = COUNTS, seed: int = 0) -> None:
@@ -56,12 +58,8 @@ def draw_fundus(grade: int, look: np.random.Generator, lesions: np.random.Genera
     disc = (centre + radius * 0.45 * look.choice((-1, 1)), centre + radius * look.uniform(-0.1, 0.1))
     _vessels(pen, disc, radius, ground, look)
     _blob(pen, disc, radius * 0.13, (245, 215, 140))
-    for mean, size, colour in (
-        (MICROANEURYSMS[grade], (0.7, 1.5), (120, 20, 15)),
-        (HAEMORRHAGES[grade], (2.0, 5.0), (95, 10, 10)),
-        (EXUDATES[grade], (1.5, 4.0), (250, 230, 130)),
-    ):
-        for _ in range(lesions.poisson(mean)):
+    for means, size, colour in LESIONS:
+        for _ in range(lesions.poisson(means[grade])):
             angle, reach = lesions.uniform(0, 2 * np.pi), radius * 0.9 * np.sqrt(lesions.uniform())
             place = (centre + reach * np.cos(angle), centre + reach * np.sin(angle))
             _blob(pen, place, lesions.uniform(*size), colour)

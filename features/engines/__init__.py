@@ -101,6 +101,9 @@ class Decision:
     error: float | None = None
 
 
+UNDECIDED = Decision("auto", None)
+
+
 def load_probed(
     record: EngineRecord, network: Network, asked: str, folder: Path, probe: Callable[[], np.ndarray]
 ) -> tuple[Engine, Decision]:
@@ -114,22 +117,21 @@ def load_probed(
         A reduced precision was asked for by name and differs from float32 by more than 2 %.
     """
     candidates = [name for name in (record.reduced_precisions() if asked == "auto" else (asked,)) if name in REDUCED]
-    if not candidates:
-        return record.load(network, "float32", folder), Decision("float32", record.name)
-    batch = probe()
     exact = record.load(network, "float32", folder)
-    vectors = exact.start(batch)()
+    if candidates:
+        batch = probe()
+        vectors = exact.start(batch)()
     for precision in candidates:
         fast = record.load(network, precision, folder)
         error = relative_error(fast.start(batch)(), vectors)
         if error <= PROBE_LIMIT:
             return fast, Decision(precision, record.name, error)
-    if asked == "auto":
-        return exact, Decision("float32", record.name)
-    raise FeatureError(
-        got=f"{asked} vectors of {network.model} differ from float32 by {error:.1%} (limit {PROBE_LIMIT:.0%})",
-        remedy="use --precision auto or float32",
-    )
+    if asked in REDUCED:
+        raise FeatureError(
+            got=f"{asked} vectors of {network.model} differ from float32 by {error:.1%} (limit {PROBE_LIMIT:.0%})",
+            remedy="use --precision auto or float32",
+        )
+    return exact, Decision("float32", record.name)
 
 
 def relative_error(values: np.ndarray, exact: np.ndarray) -> float:

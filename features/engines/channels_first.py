@@ -5,7 +5,7 @@ move them through what lies between two convolutions, and spends more time on th
 transposition is pushed behind the operation that follows it until it meets its inverse; the function stays the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ def keep_channels_first(model: Any) -> None:
         if _order(node) == TO_FIRST:
             origin = _origin(node.input_value(0))
             if origin is not None:
-                _redirect(node.output(0), origin)
+                _redirect(node.output(0).get_target_inputs(), origin)
         elif node.get_type_name() in RULES:
             _push_behind(node)
     folding.run_passes(model)
@@ -63,8 +63,7 @@ def _push_behind(node: Any) -> None:
     if len(node.get_output_partial_shape(0)) == 4:
         consumers = list(node.output(0).get_target_inputs())
         back = ops.transpose(node.output(0), TO_LAST).output(0)
-        for consumer in consumers:
-            consumer.replace_source_output(back)
+        _redirect(consumers, back)
 
 
 def _elementwise(node: Any) -> Arguments:
@@ -151,7 +150,7 @@ def _channels_first(value: Any) -> Any | None:
     return value if rank <= 1 else None
 
 
-def _redirect(old: Any, new: Any) -> None:
-    """Let everything that takes ``old`` take ``new``."""
-    for consumer in list(old.get_target_inputs()):
+def _redirect(consumers: Iterable[Any], new: Any) -> None:
+    """Let inputs take ``new``."""
+    for consumer in list(consumers):
         consumer.replace_source_output(new)

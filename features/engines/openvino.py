@@ -5,13 +5,13 @@ import importlib.metadata
 import json
 import os
 import pickle
-import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Semaphore
 from typing import Any
 
@@ -21,8 +21,7 @@ from headroom.errors import FeatureError
 from headroom.features.build import build
 from headroom.features.engines import Pending
 from headroom.features.engines.channels_first import keep_channels_first
-from headroom.features.network import Network
-from headroom.features.weights import last_line, run_keras
+from headroom.features.network import Network, last_line, run_keras
 
 PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 NATIVE = {"bfloat16": "BF16", "float16": "FP16"}  # the faster first; float16 is the more exact
@@ -124,10 +123,9 @@ def _export(network: Network, home: Path) -> None:
     guard, and lets a user's ``keras.py`` in the working folder take the place of Keras.
     """
     home.parent.mkdir(parents=True, exist_ok=True)
-    beside = home.with_name(f".{home.name}.{os.getpid()}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    try:
+    with TemporaryDirectory(prefix=f".{home.name}.", dir=home.parent, ignore_cleanup_errors=True) as place:
+        beside = Path(place, "export")
+        beside.mkdir()
         done = run_keras("-m", __name__, str(beside), input=pickle.dumps(network))
         if (beside / "error").is_file():
             raise pickle.loads((beside / "error").read_bytes())
@@ -139,8 +137,6 @@ def _export(network: Network, home: Path) -> None:
             )
         with suppress(OSError):  # another run may have moved the same export there meanwhile
             beside.rename(home)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _export_here(network: Network, folder: Path) -> None:

@@ -17,8 +17,7 @@ import numpy as np
 from PIL import Image
 
 from headroom.errors import FeatureError
-from headroom.features.atomic import replacing
-from headroom.features.store import Header
+from headroom.features.store import Header, replacing
 from headroom.heads.cell import Cell
 from headroom.heads.folds import near_duplicates
 from headroom.heads.samples import Problem

@@ -37,7 +37,7 @@ def _weights() -> str:
     """Return ``imagenet`` where the weights are here or come within seconds, else ``random``."""
     from headroom.errors import FeatureError
     from headroom.features.backbones import BACKBONES
-    from headroom.features.weights import download_imagenet, resolve_weights
+    from headroom.features.network import download_imagenet, resolve_weights
 
     backbone = BACKBONES[MODEL]
     if resolve_weights("imagenet", backbone) is None:

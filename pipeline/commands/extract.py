@@ -149,10 +149,10 @@ def _unreadable(answer: dict[str, Any]) -> dict[str, str]:
 
 def _answer(outcome: "Outcome", images: int) -> dict[str, Any]:
     """An outcome in the form that ``--json`` promises."""
-    run, computed, seconds = outcome.run, outcome.computed, outcome.seconds
+    plan, computed, seconds = outcome.plan, outcome.computed, outcome.seconds
     return {
-        "model": run.network.label,
-        "view": run.frame.view,
+        "model": plan.network.label,
+        "view": plan.frame.view,
         "dim": outcome.dim,
         "images": images,
         "computed": computed,
@@ -160,11 +160,11 @@ def _answer(outcome: "Outcome", images: int) -> dict[str, Any]:
         "bad": [{"path": path, "reason": reason} for path, reason in outcome.bad.items()],
         "seconds": round(seconds, 3),
         "images_per_second": round(computed / seconds, 1) if seconds else None,
-        "engine": run.decision.engine,
-        "precision": run.decision.precision,
-        "precision_error": run.decision.error,
-        "weights": run.network.weights.kind,
-        "file": str(run.file),
+        "engine": plan.decision.engine,
+        "precision": plan.decision.precision,
+        "precision_error": plan.decision.error,
+        "weights": plan.network.weights.kind,
+        "file": str(plan.file),
     }
 
 

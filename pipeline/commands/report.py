@@ -40,7 +40,7 @@ def report(
     json: Json = False,
 ) -> None:
     """Show which combination is best, with intervals, and every balancer against none on the same folds."""
-    from headroom.features.atomic import replacing
+    from headroom.features.store import replacing
     from headroom.pipeline.checks.checks import muted
     from headroom.pipeline.report.forms import FORMS
     from headroom.pipeline.report.model import compute, read_sources, write_figures

@@ -17,7 +17,7 @@ def models(cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
     from rich.table import Column, Table
 
     from headroom.features.backbones import BACKBONES
-    from headroom.features.weights import keras_models_folder
+    from headroom.features.network import keras_models_folder
     from headroom.pipeline.cache import read_cache
 
     stored = read_cache(cache).files

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from headroom.errors import HeadError, UsageError
-from headroom.features.atomic import replacing
+from headroom.features.store import replacing
 from headroom.heads.cell import Cell, FoldScores
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem

@@ -43,7 +43,7 @@ def reference(record: Any, size: int, weights: Path, pixels: np.ndarray) -> np.n
     keras.utils.set_random_seed(1)
     builder = getattr(keras.applications, record.builder)
     shape = (size, size, 3)
-    model = builder(include_top=False, weights=None, input_shape=shape, pooling="avg", **dict(record.options))
+    model = builder(include_top=False, weights=None, input_shape=shape, pooling="avg", **record.options)
     draw = np.random.default_rng(2)
     for weight in model.weights:
         weight.assign(drawn(weight, draw))
@@ -78,8 +78,7 @@ def compare(name: str, size: int, folder: Path) -> dict[str, Any]:
 
     from headroom.features.backbones import BACKBONES
     from headroom.features.engines import ENGINES, relative_error
-    from headroom.features.network import Network
-    from headroom.features.weights import Weights, file_digest
+    from headroom.features.network import Network, Weights, file_digest
 
     record = BACKBONES[name]
     pixels = pictures(size)

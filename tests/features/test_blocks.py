@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from headroom.errors import FeatureError
-from headroom.features.atomic import replacing
-from headroom.features.blocks import Block, BlockFolder, block_key
+from headroom.features.store import Block, BlockFolder, block_key, replacing
 
 
 class TestReplacing:

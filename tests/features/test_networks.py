@@ -11,8 +11,14 @@ import pytest
 from headroom.errors import FeatureError
 from headroom.features.backbones import BACKBONES
 from headroom.features.decode import Frame
-from headroom.features.network import NetworkOptions, find_networks, recipe_of
-from headroom.features.weights import download_imagenet, keras_models_folder, resolve_weights
+from headroom.features.network import (
+    NetworkOptions,
+    download_imagenet,
+    find_networks,
+    keras_models_folder,
+    recipe_of,
+    resolve_weights,
+)
 
 
 def keras_file(path, shape=(None, 96, 96, 3)):
@@ -105,7 +111,7 @@ class TestWeights:
     def test_without_a_network_the_error_names_file_place_and_other_ways(self, tmp_path, monkeypatch):
         monkeypatch.setenv("KERAS_HOME", str(tmp_path))
         answer = subprocess.CompletedProcess([], 1, b"", b"Traceback ...\nException: URL fetch failure\n")
-        monkeypatch.setattr("headroom.features.weights.subprocess.run", lambda *_, **__: answer)
+        monkeypatch.setattr("headroom.features.network.subprocess.run", lambda *_, **__: answer)
         with pytest.raises(FeatureError, match="URL fetch failure") as caught:
             download_imagenet(BACKBONES["vgg16"])
         for word in (BACKBONES["vgg16"].weights_file, str(tmp_path), "--weights FILE", "--weights random"):

@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headroom.features.decode import Frame
-from headroom.features.network import Network
+from headroom.features.network import Network, Weights
 from headroom.features.plan import Found, Plan, plan_extraction, plan_hashing
-from headroom.features.weights import Weights
 from tests.records import header_of, image_set
 
 LABELS = [0, 0, 1, 1, 2]
 
 
-def planned(images, stamps, cached, fresh) -> Plan:
+def planned(images, stamps, cached, fresh, finished=frozenset()) -> Plan:
     network = Network("fake", 16, "none", "avg", Weights("random", None, "random-0"))
-    return plan_extraction(Found(network, Frame(16), Path("nowhere"), cached=cached), images, stamps, fresh)
+    found = Found(network, Frame(16), Path("nowhere"), cached=cached, finished=finished)
+    return plan_extraction(found, images, stamps, fresh)
 
 
 def digest(number: int) -> str:
@@ -62,8 +62,8 @@ class TestNothingCached:
         monkeypatch.setattr("headroom.features.plan.BLOCK_IMAGES", 2)
         plan = planned(images, stamps, None, {})
         assert [block.rows.tolist() for block in plan.missing] == [[0, 1], [2, 3], [4]]
-        found = replace(plan.found, blocks=frozenset({plan.blocks[1].name, "000009-of-another-run"}))
-        again = plan_extraction(found, images, touched(stamps, 4), {})
+        finished = frozenset({plan.blocks[1].name, "000009-of-another-run"})
+        again = planned(images, touched(stamps, 4), None, {}, finished)
         assert [block.rows.tolist() for block in again.missing] == [[0, 1], [4]]
         assert again.blocks[2].name != plan.blocks[2].name
 

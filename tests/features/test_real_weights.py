@@ -85,8 +85,7 @@ def test_weights_that_are_no_weights_at_all(tmp_path):
 def test_efficientnet_from_a_file_is_what_keras_builds_for_imagenet(tmp_path):
     """Keras's files hold the deviation where the layer expects the variance; see headroom.features.build."""
     from headroom.features.engines import ENGINES, relative_error
-    from headroom.features.network import Network
-    from headroom.features.weights import Weights, file_digest
+    from headroom.features.network import Network, Weights, file_digest
     from tests.features.parity import pictures
 
     pixels = pictures(96)

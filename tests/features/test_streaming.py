@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headroom.features.decode import Frame, decode
-from headroom.features.stream import Stream
+from headroom.features.decode import Frame, Stream, decode
 from tests.pictures import write_picture
 
 
@@ -64,7 +63,7 @@ def test_no_more_than_a_few_batches_are_decoded_ahead(paths, monkeypatch):
         begun.append(path)
         return decode(path, sizes)
 
-    monkeypatch.setattr("headroom.features.stream.decode", counted)
+    monkeypatch.setattr("headroom.features.decode.decode", counted)
     with Stream([paths * 30], [Frame(8)], 4, 2) as batches:
         next(iter(batches))
         assert len(begun) <= 4 * 8
@@ -98,6 +97,6 @@ def test_decoding_begins_at_once(paths, monkeypatch):
     import threading
 
     begun = threading.Event()
-    monkeypatch.setattr("headroom.features.stream.decode", lambda path, sizes: begun.set() or decode(path, sizes))
+    monkeypatch.setattr("headroom.features.decode.decode", lambda path, sizes: begun.set() or decode(path, sizes))
     with Stream([paths], [Frame(8)], 4, 1):
         assert begun.wait(10)
