@@ -1,15 +1,15 @@
 """``headroom check``: is the cache sound, and may the numbers be trusted?"""
 
+from pathlib import Path
+
 import typer
 
-from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Ignore, Json
-from headroom.pipeline.console import COULD_NOT, command, say, write_json
+from headroom.pipeline.commands.options import command
+from headroom.pipeline.console import COULD_NOT, say, write_json
 
 
-@command
-def check(
-    ignore: Ignore = None, data_dir: DataDir = DEFAULT_DATA, cache: Cache = DEFAULT_CACHE, json: Json = False
-) -> None:
+@command()
+def check(data_dir: Path, cache: Path, ignore: list[str] | None = None, json: bool = False) -> None:
     """Read the whole cache back, and run the numbered checks that docs/checks.md explains.
 
     Warnings leave the exit code at 0; a damaged file makes it 1. Without the images only the checks on files are

@@ -1,81 +1,81 @@
 """``headroom replicate``: a published study, claimed against measured here."""
 
-from typing import TYPE_CHECKING, Annotated
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Folds, Json, Repeats, Seed
-from headroom.pipeline.console import COULD_NOT, command, say, stop, write_json
+from headroom.errors import HeadroomError
+from headroom.pipeline.commands.demo import run_step
+from headroom.pipeline.commands.options import command
+from headroom.pipeline.console import say, write_json
 
 if TYPE_CHECKING:
     from headroom.pipeline.studies import Claim
 
-PROTOCOLS = ("cv", "leaky")
 PROMISED = ("dataset", "comparison", "metric", "claimed", "measured", "low", "high", "p", "leaky")
 
 
-@command
+@command()
 def replicate(
-    study: Annotated[str, typer.Argument(help="Study to repeat, for example smote-paper.")],
-    model: Annotated[list[str] | None, typer.Option(help="Other backbones.", show_default="the study's own")] = None,
-    dataset: Annotated[list[str] | None, typer.Option(help="Other data sets.", show_default="the study's own")] = None,
-    weights: Annotated[str, typer.Option(help="imagenet, random, or a Keras weights file.")] = "imagenet",
-    folds: Folds = 5,
-    repeats: Repeats = 1,
-    data_dir: DataDir = DEFAULT_DATA,
-    cache: Cache = DEFAULT_CACHE,
-    seed: Seed = 0,
-    json: Json = False,
+    study: str,
+    data_dir: Path,
+    cache: Path,
+    model: list[str] | None = None,
+    dataset: list[str] | None = None,
+    weights: str = "imagenet",
+    folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+    json: bool = False,
 ) -> None:
     """Repeat a published study on the same kind of models and data, and set its claims beside what comes out here.
 
     Models whose weights cannot be had and data sets that are not here are left out with a line.
+
+    Parameters
+    ----------
+    study : str, positional
+        Study to repeat, for example smote-paper.
+    model : list of str, default: the study's own
+        Other backbones.
+    dataset : list of str, default: the study's own
+        Other data sets.
+    weights : str
+        imagenet, random, or a Keras weights file.
     """
     from dataclasses import replace
 
-    from headroom.heads.results import Results
-    from headroom.heads.scores.scored import scored_cells
-    from headroom.pipeline.commands.steps import repeat, run_step
     from headroom.pipeline.names import pick
-    from headroom.pipeline.report.model import current
+    from headroom.pipeline.report.model import read_cells
     from headroom.pipeline.studies import STUDIES, replicated
 
     asked = STUDIES[pick("study", [study], STUDIES)[0]]
     asked = replace(asked, models=tuple(model or asked.models), datasets=tuple(dataset or asked.datasets))
     extracted = []
-    for name in asked.datasets:
-        for backbone in asked.models:
-            step = ["extract", "--model", backbone, "--weights", weights, "--dataset", name]
-            if run_step([*step, "--data-dir", str(data_dir), "--cache", str(cache)], needed=False):
-                extracted.append((name, backbone))
-            else:
-                say(f"left out: {backbone} on {name}")
+    for name, backbone in product(asked.datasets, asked.models):
+        try:
+            run_step("extract", model=backbone, weights=weights, dataset=name, data_dir=data_dir, cache=cache)
+            extracted.append((name, backbone))
+        except HeadroomError:
+            say(f"left out: {backbone} on {name}")
     if not extracted:
-        stop("no model could be extracted on any data set", "see the reasons above", COULD_NOT)
-    heads = repeat("--head", (asked.transfer, *asked.classical))
-    for name, backbone in extracted:
-        for protocol in PROTOCOLS:
-            settings = ["--folds", str(folds), "--repeats", str(repeats), "--seed", str(seed), "--protocol", protocol]
-            problem = ["--dataset", name, "--model", backbone, "--cache", str(cache)]
-            run_step(["fit", *heads, "--balance", asked.balance, *settings, *problem])
-    with Results(cache / "results.db") as results:
-        wanted = {"folds": folds, "repeats": repeats, "seed": seed, "reduce": None, "tune": False}
-        cells = [
-            cell
-            for cell in current(results.cells())
-            if (cell.dataset, cell.model) in extracted and all(cell.settings[key] == wanted[key] for key in wanted)
-        ]
-        problems = {cell.problem: results.problem(cell.problem) for cell in cells}
-        scored = scored_cells(results, cells, problems)
+        raise HeadroomError(got="no model could be extracted on any data set", remedy="see the reasons above")
+    heads = (asked.transfer, *asked.classical)
+    settings = {"folds": folds, "repeats": repeats, "seed": seed}
+    for (name, backbone), protocol in product(extracted, ("cv", "leaky")):
+        problem = {"dataset": name, "model": backbone, "cache": cache}
+        run_step("fit", head=heads, balance=asked.balance, **settings, protocol=protocol, **problem)
+    wanted = {**settings, "reduce": None, "tune": False}
+    cells, _, scored = read_cells(cache, *zip(*extracted, strict=True))
+    cells = [
+        cell for cell in cells if (cell.dataset, cell.model) in extracted and wanted.items() <= cell.settings.items()
+    ]
     rows = replicated(asked, cells, scored)
     if json:
-        write_json(
-            {
-                "study": asked.name,
-                "models": list(asked.models),
-                "rows": [{name: getattr(row, name) for name in PROMISED} for row in rows],
-            }
-        )
+        promised = [{name: getattr(row, name) for name in PROMISED} for row in rows]
+        write_json({"study": asked.name, "models": list(asked.models), "rows": promised})
         return
     typer.echo(f"\n{asked.title}: claimed and measured here")
     for row in rows:
