@@ -21,16 +21,7 @@ if TYPE_CHECKING:
 
 Place = str | PathLike[str]
 
-__all__ = [
-    "FeatureError",
-    "HeadError",
-    "HeadroomError",
-    "UsageError",
-    "extract",
-    "fit",
-    "load_embeddings",
-    "report",
-]
+__all__ = ["FeatureError", "HeadError", "HeadroomError", "UsageError", "extract", "fit", "load_embeddings", "report"]
 
 
 def extract(

@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -49,11 +49,15 @@ _caught: ContextVar[Caught | None] = ContextVar("caught", default=None)
 
 @contextmanager
 def catching(shown: bool) -> Iterator[Caught]:
-    """Keep what a command says and writes."""
+    """Keep what a command says and writes; a traceback ends in it, and in what to do."""
     caught = Caught(shown)
     token = _caught.set(caught)
     try:
         yield caught
+    except HeadroomError as error:
+        for note in (*caught.notes, f"do: {error.remedy}"):
+            error.add_note(note)
+        raise
     finally:
         _caught.reset(token)
 
@@ -64,8 +68,7 @@ def say(text: str) -> None:
     if caught:
         caught.notes.append(text)
     if not caught or caught.shown:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        typer.echo(text, err=True)
 
 
 def write(text: str) -> None:
@@ -82,6 +85,14 @@ def write_json(value: Any) -> None:
     write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def show(json: bool, answer: dict[str, Any], lines: Iterable[str]) -> None:
+    """Write an answer to stdout: as one JSON object, or in lines for people."""
+    if json:
+        write_json(answer)
+    else:
+        typer.echo("\n".join(lines))
+
+
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Show progress on stderr: a bar on a terminal, a line now and then elsewhere.
@@ -89,17 +100,15 @@ def progress() -> Iterator[Progress]:
     Yields a function of the number done, the number in all, and what is under way.
     """
     caught = _caught.get()
-    if caught and not caught.shown:
-        yield lambda done, total, text: None
-        return
-    if not sys.stderr.isatty():
+    hidden = caught is not None and not caught.shown
+    if not hidden and not sys.stderr.isatty():
         yield _LineProgress()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as bar:
         task = bar.add_task("", total=None, visible=False)
         yield lambda done, total, text: bar.update(task, completed=done, total=total, description=text, visible=True)
 
@@ -113,7 +122,7 @@ class _LineProgress:
     def __call__(self, done: int, total: int, text: str) -> None:
         if time.monotonic() - self._last >= PLAIN_PROGRESS_SECONDS:
             self._last = time.monotonic()
-            say(f"{text}: {done:,} of {total:,}")
+            typer.echo(f"{text}: {done:,} of {total:,}", err=True)
 
 
 def run(parser: Any, name: str) -> NoReturn:

@@ -3,7 +3,6 @@
 import inspect
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import headroom
-from headroom.errors import HeadroomError, UsageError
+from headroom.errors import UsageError
 from headroom.pipeline import console
 from headroom.pipeline.commands import program
 from headroom.pipeline.commands.options import PLACES, as_words
@@ -52,18 +51,6 @@ class EmbeddedSet:
         return f"<{len(self.X):,} images, {self.X.shape[1]}-d, classes {', '.join(self.classes)}>"
 
 
-@contextmanager
-def _catching(shown: bool = False) -> Iterator[console.Caught]:
-    """Keep what a command says and writes; let a traceback end in it, and in what to do, as a command's error does."""
-    with console.catching(shown) as caught:
-        try:
-            yield caught
-        except HeadroomError as error:
-            for note in (*caught.notes, f"do: {error.remedy}"):
-                error.add_note(note)
-            raise
-
-
 def answer(command: str, /, progress: bool = False, **given: Any) -> Answer:
     """What a command writes with ``--json``, and the lines that it said before as ``notes``.
 
@@ -72,7 +59,7 @@ def answer(command: str, /, progress: bool = False, **given: Any) -> Answer:
     """
     defaults = inspect.signature(getattr(headroom, command)).parameters
     said = {name: value for name, value in given.items() if value is not None and value is not defaults[name].default}
-    with _catching(progress) as caught:
+    with console.catching(progress) as caught:
         try:
             console.invoke(program.commands[command], command, [*as_words(said), "--json"])
         except Exception as error:
@@ -84,19 +71,14 @@ def answer(command: str, /, progress: bool = False, **given: Any) -> Answer:
 
 
 def report(**given: Any) -> Answer:
-    """``headroom report --json``, its rows with columns for metrics and interval bounds."""
+    """``headroom report --json``, whose rows get columns too: ``mcc``, ``mcc_low``, ``mcc_high``."""
     found = answer("report", **given)
     del found["notes"]
-    return found | {"rows": [flat(row) for row in found["rows"]]}
-
-
-def flat(row: Answer) -> Answer:
-    """A row whose metrics and interval bounds are columns too: ``mcc``, ``mcc_low``, ``mcc_high``."""
-    columns = dict(row)
-    for metric, value in row["metrics"].items():
-        low, high = row["intervals"].get(metric) or (None, None)
-        columns |= {metric: value, f"{metric}_low": low, f"{metric}_high": high}
-    return columns
+    for row in found["rows"]:
+        for metric, value in row["metrics"].items():
+            low, high = row["intervals"].get(metric) or (None, None)
+            row |= {metric: value, f"{metric}_low": low, f"{metric}_high": high}
+    return found
 
 
 def load_embeddings(dataset: str, model: str, cache: str | os.PathLike | None) -> EmbeddedSet:
@@ -105,7 +87,7 @@ def load_embeddings(dataset: str, model: str, cache: str | os.PathLike | None) -
     from headroom.pipeline.problems import load_problem, plan_problems
 
     variable, usual = PLACES["cache"]
-    with _catching():
+    with console.catching(shown=False):
         planned = plan_problems(read_cache(Path(cache or os.environ.get(variable) or usual)), [dataset], [model])
         if len(planned) > 1:
             names = ", ".join(f"{name} {embedding}" for name, embedding, _ in planned)

@@ -7,11 +7,10 @@ import typer
 
 import headroom
 from headroom.pipeline.commands.check import check
-from headroom.pipeline.commands.demo import demo
 from headroom.pipeline.commands.extract import extract
 from headroom.pipeline.commands.fit import fit
-from headroom.pipeline.commands.replicate import replicate
 from headroom.pipeline.commands.report import report
+from headroom.pipeline.commands.sequences import demo, replicate
 from headroom.pipeline.commands.tables import datasets, models
 from headroom.pipeline.console import run
 

@@ -4,12 +4,10 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 import headroom
 from headroom.errors import FeatureError, UsageError
 from headroom.pipeline.commands.options import command
-from headroom.pipeline.console import progress, say, write_json
+from headroom.pipeline.console import progress, say, show
 
 if TYPE_CHECKING:
     from headroom.features.plan import Outcome
@@ -22,12 +20,8 @@ def extract(json: bool = False, **options: Any) -> None:
     began = time.perf_counter()
     answer = _embedded(SimpleNamespace(**options))
     rows, images = answer["runs"], answer["runs"][0]["images"]
-    if json:
-        write_json(answer)
-    else:
-        for row in rows:
-            typer.echo(_line(row))
-        typer.echo(f"{answer['dataset']}: {images:,} images in {time.perf_counter() - began:.1f} s")
+    last = f"{answer['dataset']}: {images:,} images in {time.perf_counter() - began:.1f} s"
+    show(json, answer, [*map(_line, rows), last])
     unreadable = {bad["path"]: bad["reason"] for row in rows for bad in row["bad"]}
     for path in list(unreadable)[:MOST_NAMED]:
         say(f"unreadable: {path}: {unreadable[path]}")
@@ -52,8 +46,7 @@ def _embedded(asked: SimpleNamespace) -> dict[str, Any]:
     from headroom.features.extract import extract as run_extraction
     from headroom.features.network import NetworkOptions, find_networks
     from headroom.features.scan import Columns
-    from headroom.pipeline.locate import locate
-    from headroom.pipeline.names import pick
+    from headroom.pipeline.names import locate, pick
 
     models: list[str] = []
     for name in asked.model:
@@ -82,8 +75,8 @@ def _embedded(asked: SimpleNamespace) -> dict[str, Any]:
     known = DATASETS.get(asked.dataset)
     mirrored = asked.mirror if asked.mirror is not None else known is None or known.mirror_safe
     views = range(1, asked.views + 1)
-    with progress() as show:
-        outcomes = run_extraction(images, networks, how, asked.cache, views, mirrored, show, say)
+    with progress() as advance:
+        outcomes = run_extraction(images, networks, how, asked.cache, views, mirrored, advance, say)
     return {"dataset": images.name, "runs": [_row(outcome, len(images)) for outcome in outcomes]}
 
 

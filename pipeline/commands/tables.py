@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from headroom.pipeline.commands.options import command
-from headroom.pipeline.console import write_json
+from headroom.pipeline.console import show, write_json
 
 
 @command()
@@ -66,13 +64,11 @@ def datasets(data_dir: Path, cache: Path, json: bool = False) -> None:
         for record in DATASETS.values()
     ]
     own = sorted({item.dataset for item in stored} - set(DATASETS))
-    if json:
-        write_json({"datasets": rows, "own": own})
-        return
+    lines = []
     for row in rows:
-        typer.echo(f"{row['dataset']}: {row['title']}")
-        typer.echo(f"    {row['images']:,} images, {len(row['classes'])} classes; licence: {row['licence']}")
         place = f"in {row['folder']}" if row["folder"] else f"{row['source']} in {data_dir / row['dataset']}"
-        typer.echo(f"    {place}")
+        counts = f"{row['images']:,} images, {len(row['classes'])} classes; licence: {row['licence']}"
+        lines += [f"{row['dataset']}: {row['title']}", f"    {counts}", f"    {place}"]
     if own:
-        typer.echo(f"yours in the cache: {', '.join(own)}")
+        lines.append(f"yours in the cache: {', '.join(own)}")
+    show(json, {"datasets": rows, "own": own}, lines)
