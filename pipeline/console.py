@@ -32,8 +32,6 @@ _OS_REMEDIES = {
     errno.EROFS: _OTHER_PLACE,
 }
 
-Progress = Callable[[int, int, str], None]
-
 
 @dataclass
 class Caught:
@@ -68,7 +66,7 @@ def say(text: str) -> None:
     if caught:
         caught.notes.append(text)
     if not caught or caught.shown:
-        typer.echo(text, err=True)
+        sys.stderr.write(text + "\n")
 
 
 def write(text: str) -> None:
@@ -94,7 +92,7 @@ def show(json: bool, answer: dict[str, Any], lines: Iterable[str]) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
+def progress() -> Iterator[Callable[[int, int, str], None]]:
     """Show progress on stderr: a bar on a terminal, a line now and then elsewhere.
 
     Yields a function of the number done, the number in all, and what is under way.
@@ -122,7 +120,7 @@ class _LineProgress:
     def __call__(self, done: int, total: int, text: str) -> None:
         if time.monotonic() - self._last >= PLAIN_PROGRESS_SECONDS:
             self._last = time.monotonic()
-            typer.echo(f"{text}: {done:,} of {total:,}", err=True)
+            sys.stderr.write(f"{text}: {done:,} of {total:,}\n")
 
 
 def run(parser: Any, name: str) -> NoReturn:

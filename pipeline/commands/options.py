@@ -77,7 +77,7 @@ def _option(parameter: inspect.Parameter, takes: str, text: str) -> inspect.Para
     if parameter.name in PLACES:
         about["envvar"], default = PLACES[parameter.name]
         kind = Path
-    elif any(get_origin(member) is Sequence for member in members):
+    elif any(get_origin(member) in (Sequence, list) for member in members):
         about["help"] += " May be repeated."
         kind = list[str] | None if default is None else list[str]
         default = [default] if isinstance(default, str) else default
