@@ -136,7 +136,7 @@ def run(parser: Any, name: str) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(COULD_NOT)
     except (Exception, KeyboardInterrupt) as error:
-        got, remedy, code = _explained(error, name)
+        got, remedy, code = _explained(error)
         if debug and code == COULD_NOT and not isinstance(error, HeadroomError):
             raise
         if got:  # nothing where the help was shown instead
@@ -146,27 +146,23 @@ def run(parser: Any, name: str) -> NoReturn:
     sys.exit()
 
 
-def invoke(parser: Any, name: str, words: list[str]) -> None:
-    """Run a command on the words of its line; errors are the caller's."""
-    with parser.make_context(name, words) as context:
-        parser.invoke(context)
+def invoke(parser: Any, name: str, words: list[str], remedy: str = "see '{} --help'") -> None:
+    """Run a command on the words of its line; for wrong ones raise a UsageError with a remedy that names the command."""
+    try:
+        with parser.make_context(name, words) as context:
+            parser.invoke(context)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # of no option
+            raise
+        wrong = getattr(error, "ctx", None)
+        got = " ".join(error.format_message().split()).rstrip(".:")
+        raise UsageError(got=got, remedy=remedy.format(wrong.command_path if wrong else name)) from None
 
 
-def misuse(error: BaseException) -> str | None:
-    """What was wrong in the options, in one line, of an error that Typer raises for them; None of any other."""
-    if not hasattr(error, "format_message"):
-        return None
-    return " ".join(error.format_message().split()).rstrip(".:")
-
-
-def _explained(error: BaseException, name: str) -> tuple[str, str, int]:
+def _explained(error: BaseException) -> tuple[str, str, int]:
     """What was got, what to do and the exit code, of whatever was raised."""
     if isinstance(error, HeadroomError):
         return error.got, error.remedy, WRONG_USE if isinstance(error, UsageError) else COULD_NOT
-    wrong = misuse(error)
-    if wrong is not None:
-        context = getattr(error, "ctx", None)
-        return wrong, f"see '{context.command_path if context else name} --help'", WRONG_USE
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "run the same command again to go on: what was finished is kept", INTERRUPTED
     if isinstance(error, OSError) and error.errno is not None:

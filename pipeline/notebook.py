@@ -59,14 +59,9 @@ def answer(command: str, /, progress: bool = False, **given: Any) -> Answer:
     """
     defaults = inspect.signature(getattr(headroom, command)).parameters
     said = {name: value for name, value in given.items() if value is not None and value is not defaults[name].default}
+    words = [*as_words(said), "--json"]
     with console.catching(progress) as caught:
-        try:
-            console.invoke(program.commands[command], command, [*as_words(said), "--json"])
-        except Exception as error:
-            wrong = console.misuse(error)
-            if wrong is None:
-                raise
-            raise UsageError(got=wrong, remedy=f"see help(headroom.{command})") from None
+        console.invoke(program.commands[command], command, words, remedy=f"see help(headroom.{command})")
     return caught.answer
 
 
