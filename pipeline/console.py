@@ -147,7 +147,7 @@ def run(parser: Any, name: str) -> NoReturn:
 
 
 def invoke(parser: Any, name: str, words: list[str], remedy: str = "see '{} --help'") -> None:
-    """Run a command on the words of its line; for wrong ones raise a UsageError with a remedy that names the command."""
+    """Run a command on the words of its line; wrong ones raise a UsageError, its remedy naming the command."""
     try:
         with parser.make_context(name, words) as context:
             parser.invoke(context)
