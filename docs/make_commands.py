@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import typer.main
+import typer.core
 
-from headroom.pipeline.commands import app
+from headroom.pipeline.commands import program
 
 PAGE = Path(__file__).with_name("commands.md")
 WIDTH = 80
@@ -23,16 +23,15 @@ Exit codes: 0 done, 1 could not, 2 wrong use, 130 interrupted.
 
 def page() -> str:
     """Return the page: the program, then each command in the order of the program's own list."""
-    program = typer.main.get_command(app)
-    program.rich_markup_mode = None  # type: ignore[attr-defined]
+    program.rich_markup_mode = None
     sections = [_section("headroom", program)]
-    for name, command in program.commands.items():  # type: ignore[attr-defined]
+    for name, command in program.commands.items():
         command.rich_markup_mode = None
         sections.append(_section(f"headroom {name}", command))
     return "\n".join([INTRODUCTION, *sections])
 
 
-def _section(title: str, command: typer.main.TyperCommand) -> str:
+def _section(title: str, command: typer.core.TyperCommand) -> str:
     """Return one command's help under its name, without colours and boxes."""
     context = command.make_context(title, [], resilient_parsing=True, terminal_width=WIDTH, max_content_width=WIDTH)
     lines = [line.rstrip() for line in command.get_help(context).splitlines()]

@@ -2,34 +2,26 @@
 
 Three functions do what the commands of their names do, take their options by the same names, and return what
 ``--json`` writes; a fourth hands the vectors to code of your own. `docs/python.md` walks through all of them.
+
+The signatures and the sentences on parameters are also what the command line offers and what ``--help`` says.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
 
 from headroom.errors import FeatureError, HeadError, HeadroomError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from os import PathLike
     from types import ModuleType
-    from typing import Any, Literal
 
     from headroom.pipeline.notebook import EmbeddedSet
 
-    Place = str | PathLike[str]
+Place = str | PathLike[str]
 
-__all__ = [
-    "FeatureError",
-    "HeadError",
-    "HeadroomError",
-    "UsageError",
-    "extract",
-    "fit",
-    "load_embeddings",
-    "report",
-]
+__all__ = ["FeatureError", "HeadError", "HeadroomError", "UsageError", "extract", "fit", "load_embeddings", "report"]
 
 
 def extract(
@@ -63,45 +55,50 @@ def extract(
     Parameters
     ----------
     model : str or sequence of str
-        Backbones (``headroom models`` lists them), wildcards such as ``"densenet*"``, or ``.keras`` files; several
-        share one pass over the images.
+        Backbone (``headroom models`` lists them), wildcard such as ``"densenet*"``, or ``.keras`` file; several share
+        one pass over the images.
     dataset : str or path
-        A name that ``headroom datasets`` lists, or a folder.
+        Name (``headroom datasets`` lists them) or folder.
     weights : str, path or sequence of them
-        ``"imagenet"``, ``"random"`` or a Keras weights file; once for all models or once each.
+        ``"imagenet"``, ``"random"``, or a Keras weights file; once for all models or once each.
     labels : path, optional
         CSV file with one image a row; without it a ``labels.csv`` in the folder, else one folder a class.
-    image_column, label_column, group_column : str, optional
-        Columns of that file with image names, labels and patients; recognised by their names where left out.
+    image_column : str, default: recognised
+        Column of that file with the image names.
+    label_column : str, default: recognised
+        Column with the labels.
+    group_column : str, default: recognised
+        Column with the patients.
     group_pattern : str, optional
         Regular expression; its first group in a file's path is the patient.
     ordinal : bool
-        Whether the classes are ordered grades.
-    name : str, optional
-        Keep the data set under this name; default: the folder's.
-    size : int, optional
-        Side of the input in pixels; default: the backbone's own.
+        The classes are ordered grades.
+    name : str, default: the folder's
+        Keep the data set under this name.
+    size : int, default: the backbone's own
+        Side of the input in pixels.
     pooling : {"avg", "max"}
         How feature maps become vectors.
     preprocessing : {"none", "unit", "caffe", "torch"}, optional
         For a ``.keras`` file of your own that does not rescale inside.
     engine : {"auto", "openvino", "keras"}
-        Automatic is Keras on a GPU, OpenVINO on a CPU.
+        ``"auto"``: Keras on a GPU, OpenVINO on a CPU.
     precision : {"auto", "float32", "bfloat16", "float16"}
-        Automatic is reduced where the hardware has it and vectors stay within 2 %.
+        ``"auto"``: reduced where the hardware has it and vectors stay within 2 %.
     views : int, 0 to 50
-        Augmented views to embed too, for ``balance="augment"``.
-    mirror : bool, optional
-        Whether views may be mirrored; default: by data set, else yes.
+        Augmented views to embed too, for class balancing by ``"augment"``.
+    mirror : bool, default: by data set; else yes
+        Whether views may be mirrored.
     max_bad : float, 0 to 1
         Share of unreadable images that is still no error.
-    data_dir, cache : path, optional
-        Where data sets lie and where embeddings are kept; default: ``$HEADROOM_DATA`` or ``data``, and
-        ``$HEADROOM_CACHE`` or ``cache``.
-    jobs : int
-        Threads; 0: all cores.
-    seed : int
-        Of random weights and of views.
+    data_dir : path, default: ``$HEADROOM_DATA`` or ``data``
+        Where data sets lie, each in a folder of its name.
+    cache : path, default: ``$HEADROOM_CACHE`` or ``cache``
+        Where embeddings, results and reports are kept.
+    jobs : int, 0 or more
+        Threads at a time; 0: all cores.
+    seed : int, 0 or more
+        Seed of everything that is drawn at random.
     progress : bool
         Show progress and notes on stderr.
 
@@ -125,7 +122,7 @@ def extract(
     >>> [(run["model"], run["dim"], run["computed"], run["reused"]) for run in done["runs"]]
     [('mobilenet', 1024, 72, 0), ('xception', 2048, 72, 0)]
     """
-    return _notebook().extract(**locals())
+    return _notebook().answer("extract", **locals())
 
 
 def fit(
@@ -153,27 +150,32 @@ def fit(
     Parameters
     ----------
     head : str or sequence of str
-        Classical heads, wildcards, or ``"all"``.
-    balance : str or sequence of str, optional
-        Class balancing, wildcards, or ``"all"``.
+        Classical head, wildcard or ``"all"``.
+    balance : str or sequence of str, default: none
+        Class balancing, wildcard or ``"all"``.
     smote : bool
-        Short for ``balance="smote"``.
-    model, dataset : str or sequence of str, optional
-        Stored embeddings and data sets; default: all that are stored. ``"mobilenet+xception"`` joins two models.
-    folds, repeats : int
-        Folds of a repeat, 2 to 100, and repeats of the cross-validation, 1 to 100.
+        Short for balancing by ``"smote"``.
+    model : str or sequence of str, default: all stored
+        Stored embeddings; ``"mobilenet+xception"`` joins two.
+    dataset : str or sequence of str, default: all stored
+        Stored data set.
+    folds : int, 2 to 100
+        Folds of a repeat.
+    repeats : int, 1 to 100
+        Repeats of the cross-validation.
     protocol : {"cv", "split", "leaky"}
-        Grouped cross-validation; the official split; or resampled before the split, which is not to be reported.
+        ``"cv"``: grouped cross-validation; ``"split"``: official split; ``"leaky"``: resampled before the split, which
+        is not to be reported.
     reduce : str, optional
         ``"pca:50"`` keeps 50 principal components.
     tune : bool
         Search each head's parameters inside the folds.
-    cache : path, optional
-        Default: ``$HEADROOM_CACHE`` or ``cache``.
-    jobs : int
-        Processes; 0: all cores.
-    seed : int
-        Of everything that is drawn at random.
+    cache : path, default: ``$HEADROOM_CACHE`` or ``cache``
+        Where embeddings, results and reports are kept.
+    jobs : int, 0 or more
+        Processes at a time; 0: all cores.
+    seed : int, 0 or more
+        Seed of everything that is drawn at random.
     progress : bool
         Show progress and notes on stderr.
 
@@ -200,7 +202,7 @@ def fit(
     2     svm   smote  fitted
     3  logreg   smote  fitted
     """
-    return _notebook().fit(**locals())
+    return _notebook().answer("fit", **locals())
 
 
 def report(
@@ -211,16 +213,20 @@ def report(
     data_dir: Place | None = None,
     cache: Place | None = None,
 ) -> dict[str, Any]:
-    """Every fitted cell with its intervals, and every balancer against none on the same folds.
+    """Show which combination is best, with intervals, and every balancer against none on the same folds.
 
     Parameters
     ----------
-    dataset, model : str or sequence of str, optional
-        Only these; default: all.
-    ignore : str or sequence of str, optional
-        Checks to mute, for example ``"M004"``.
-    data_dir, cache : path, optional
-        As for `extract`; without the images only the checks on files are left out.
+    dataset : str or sequence of str, default: all
+        Only these data sets.
+    model : str or sequence of str, default: all
+        Only these models.
+    ignore : str or sequence of str, default: none
+        Mute a check, for example ``"M004"``.
+    data_dir : path, default: ``$HEADROOM_DATA`` or ``data``
+        Where data sets lie, each in a folder of its name; without the images only the checks on files are left out.
+    cache : path, default: ``$HEADROOM_CACHE`` or ``cache``
+        Where embeddings, results and reports are kept.
 
     Returns
     -------
@@ -255,8 +261,8 @@ def load_embeddings(dataset: str, model: str, *, cache: Place | None = None) -> 
     dataset, model : str
         As stored by `extract`; ``"mobilenet+xception"`` joins two models, and ``"mobilenet@1a2b3c4d"`` is one of
         several files of a model.
-    cache : path, optional
-        Default: ``$HEADROOM_CACHE`` or ``cache``.
+    cache : path, default: ``$HEADROOM_CACHE`` or ``cache``
+        Where embeddings, results and reports are kept.
 
     Returns
     -------

@@ -1,15 +1,16 @@
 """What all tests share: the fake engine, commands in this process and in one of their own, the real data."""
 
+import io
 import os
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from headroom.features.backbones import BACKBONES
 from headroom.features.engines import ENGINES, EngineRecord
@@ -33,16 +34,18 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def run(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     """Run a command in this process, with the fake engine and in an empty folder: ``run("extract", ...)``."""
-    from headroom.pipeline.commands import app
+    from headroom.pipeline.commands import main
 
     for name in ("HEADROOM_DEBUG", "HEADROOM_CACHE", "HEADROOM_DATA"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: object) -> Done:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="headroom")
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-        return checked(Done(result.exit_code, result.stdout, result.stderr))
+        monkeypatch.setattr(sys, "argv", ["headroom", *map(str, arguments)])
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as left:
+            main()
+        return checked(Done(left.value.code or 0, out.getvalue(), err.getvalue()))
 
     return call
 

@@ -18,14 +18,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer.main
 
 import headroom
 from docs import make_commands
 from headroom.features.backbones import BACKBONES
 from headroom.features.engines import ENGINES, EngineRecord
 from headroom.features.network import Network
-from headroom.pipeline.commands import app
+from headroom.pipeline.commands import program
 from tests import fake_engine
 from tests.pictures import folder_set, table_set, write_picture
 from tests.running import brought
@@ -108,7 +107,6 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", pages_with(Step))
 def test_every_command_line_parses(page):
-    program = typer.main.get_command(app)
     for step in commands_of(page):
         name, *arguments = step.arguments
         if name.startswith("-"):

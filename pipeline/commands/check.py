@@ -1,15 +1,15 @@
 """``headroom check``: is the cache sound, and may the numbers be trusted?"""
 
+from pathlib import Path
+
 import typer
 
-from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Ignore, Json
-from headroom.pipeline.console import COULD_NOT, command, say, write_json
+from headroom.pipeline.commands.options import command
+from headroom.pipeline.console import COULD_NOT, say, show
 
 
-@command
-def check(
-    ignore: Ignore = None, data_dir: DataDir = DEFAULT_DATA, cache: Cache = DEFAULT_CACHE, json: Json = False
-) -> None:
+@command()
+def check(*, ignore: list[str] | None = None, data_dir: Path, cache: Path, json: bool = False) -> None:
     """Read the whole cache back, and run the numbered checks that docs/checks.md explains.
 
     Warnings leave the exit code at 0; a damaged file makes it 1. Without the images only the checks on files are
@@ -40,9 +40,6 @@ def check(
         if image_folder(name, cached, data_dir) is None:
             say(f"note: the images of {name} are out of reach, so their files are not checked; see --data-dir")
     found = damaged + findings(cached, cells, problems, scored, names, data_dir, ignored)
-    if json:
-        write_json({"checks": as_promised(found)})
-    else:
-        typer.echo("\n".join(check_lines(found)) or "nothing found")
+    show(json, {"checks": as_promised(found)}, check_lines(found) or ["nothing found"])
     if damaged:
         raise typer.Exit(COULD_NOT)

@@ -1,20 +1,17 @@
 """``headroom models`` and ``headroom datasets``: what can be named."""
 
+from pathlib import Path
 from typing import Any
 
-import typer
-
-from headroom.pipeline.commands.options import DEFAULT_CACHE, DEFAULT_DATA, Cache, DataDir, Json
-from headroom.pipeline.console import command, write_json
-
-NUMBERS = ("pixels", "dim", "weights")
+from headroom.pipeline.commands.options import command
+from headroom.pipeline.console import show, write_json
 
 
-@command
-def models(cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
+@command()
+def models(cache: Path, json: bool = False) -> None:
     """List the backbones, and on which data sets each is extracted."""
     from rich.console import Console
-    from rich.table import Column, Table
+    from rich.table import Table
 
     from headroom.features.backbones import BACKBONES
     from headroom.features.network import keras_models_folder
@@ -35,9 +32,9 @@ def models(cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
     if json:
         write_json({"models": rows})
         return
-    table = Table(
-        "model", *(Column(name, justify="right") for name in NUMBERS), "ImageNet", "extracted", box=None, pad_edge=False
-    )
+    table = Table(box=None, pad_edge=False)
+    for name in ("model", "pixels", "dim", "weights", "ImageNet", "extracted"):
+        table.add_column(name, justify="right" if name in ("pixels", "dim", "weights") else "left")
     for row in rows:
         here = "here" if row["imagenet_weights"] else "-"
         numbers = (str(row["size"]), str(row["dim"]), f"{row['parameters'] / 1e6:.1f} M")
@@ -45,8 +42,8 @@ def models(cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
     Console(highlight=False).print(table)
 
 
-@command
-def datasets(data_dir: DataDir = DEFAULT_DATA, cache: Cache = DEFAULT_CACHE, json: Json = False) -> None:
+@command()
+def datasets(data_dir: Path, cache: Path, json: bool = False) -> None:
     """List the data sets known by name, where they are, and how to get them."""
     from headroom.features.datasets import DATASETS
     from headroom.pipeline.cache import read_cache
@@ -67,13 +64,11 @@ def datasets(data_dir: DataDir = DEFAULT_DATA, cache: Cache = DEFAULT_CACHE, jso
         for record in DATASETS.values()
     ]
     own = sorted({item.dataset for item in stored} - set(DATASETS))
-    if json:
-        write_json({"datasets": rows, "own": own})
-        return
+    lines = []
     for row in rows:
-        typer.echo(f"{row['dataset']}: {row['title']}")
-        typer.echo(f"    {row['images']:,} images, {len(row['classes'])} classes; licence: {row['licence']}")
         place = f"in {row['folder']}" if row["folder"] else f"{row['source']} in {data_dir / row['dataset']}"
-        typer.echo(f"    {place}")
+        counts = f"{row['images']:,} images, {len(row['classes'])} classes; licence: {row['licence']}"
+        lines += [f"{row['dataset']}: {row['title']}", f"    {counts}", f"    {place}"]
     if own:
-        typer.echo(f"yours in the cache: {', '.join(own)}")
+        lines.append(f"yours in the cache: {', '.join(own)}")
+    show(json, {"datasets": rows, "own": own}, lines)

@@ -1,8 +1,8 @@
 """``models``, ``datasets``, ``--version``: what can be named."""
 
-import importlib
-from typing import get_args
+from typing import get_args, get_type_hints
 
+import headroom
 from headroom.features.backbones import BACKBONES
 from headroom.features.build import POOLING, PREPROCESSING
 from headroom.features.datasets import DATASETS
@@ -66,8 +66,8 @@ def test_unknown_command(run):
 
 
 def test_options_of_extract_take_every_row_of_the_tables():
-    options = importlib.import_module("headroom.pipeline.commands.extract")
-    assert get_args(options.Engine) == ("auto", *ENGINES)
-    assert get_args(options.Precision) == ("auto", "float32", *REDUCED)
-    assert get_args(options.Pooling) == tuple(POOLING)
-    assert get_args(options.Pixels) == tuple(PREPROCESSING)
+    kinds = get_type_hints(headroom.extract)
+    assert get_args(kinds["engine"]) == ("auto", *ENGINES)
+    assert get_args(kinds["precision"]) == ("auto", "float32", *REDUCED)
+    assert get_args(kinds["pooling"]) == tuple(POOLING)
+    assert get_args(get_args(kinds["preprocessing"])[0]) == tuple(PREPROCESSING)

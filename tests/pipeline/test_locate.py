@@ -6,7 +6,7 @@ import pytest
 
 from headroom.errors import FeatureError, UsageError
 from headroom.features.scan import Columns
-from headroom.pipeline.locate import locate
+from headroom.pipeline.names import locate
 from tests.pictures import folder_set, table_set
 
 
