@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ APPLICATION = 0x48445231  # marks the file as headroom's
 VERSION = 1
 WAIT = 60.0  # seconds that one process waits for another's transaction
 
-SCHEMA = """
+SCHEMA = f"""
 CREATE TABLE problems (
     fingerprint TEXT PRIMARY KEY, dataset TEXT, model TEXT, classes TEXT, ordinal INTEGER,
     labels BLOB, groups BLOB, ids TEXT, split TEXT);
@@ -28,7 +29,11 @@ CREATE TABLE folds (
     key TEXT, repeat INTEGER, fold INTEGER, rows BLOB, labels BLOB, predicted BLOB, scores BLOB, seconds REAL,
     counts_before BLOB, counts_after BLOB, PRIMARY KEY (key, repeat, fold));
 CREATE INDEX cells_of ON cells (dataset, model);
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {VERSION}
 """
+LOOK = """SELECT count(*), application_id, user_version
+          FROM pragma_application_id, pragma_user_version LEFT JOIN sqlite_master"""
 SCORED = "key, about, by_fold, drawn, left_out, tested, before, after"
 ADDED = f"CREATE TABLE IF NOT EXISTS scored ({SCORED}, version INTEGER, PRIMARY KEY (key))"  # since 0.1
 
@@ -120,8 +125,7 @@ class Results:
 
     def outcome(self, key: str) -> tuple[str, str] | None:
         """Status and reason of a cell, or None where it is not there."""
-        with self._explained():
-            return self._connection.execute("SELECT status, reason FROM cells WHERE key = ?", (key,)).fetchone()
+        return next(iter(self._rows("SELECT status, reason FROM cells WHERE key = ?", key)), None)
 
     def save_problem(self, problem: Problem) -> None:
         """Keep labels, groups, ids and classes once under the problem's fingerprint."""
@@ -137,22 +141,15 @@ class Results:
             for fold in cell.folds:
                 self._insert("INSERT INTO folds", [cell.key, *_written(FOLD_COLUMNS, fold)])
 
-    def cells(self, dataset: str | None = None, model: str | None = None) -> list[Cell]:
-        """Cells of a data set and model, or of all, oldest first; without their folds."""
-        wanted = "(:dataset IS NULL OR dataset = :dataset) AND (:model IS NULL OR model = :model)"
-        named = {"dataset": dataset, "model": model}
-        with self._explained():
-            rows = self._connection.execute(f"SELECT * FROM cells WHERE {wanted} ORDER BY rowid", named)
-            return [Cell(**_read(CELL_COLUMNS, row)) for row in rows.fetchall()]
+    def cells(self) -> list[Cell]:
+        """All cells, oldest first; without their folds."""
+        return [Cell(**_read(CELL_COLUMNS, row)) for row in self._rows("SELECT * FROM cells ORDER BY rowid")]
 
     def folds(self, key: str) -> tuple[FoldScores, ...]:
         """The folds of a cell, in order."""
-        with self._explained():
-            rows = self._connection.execute("SELECT * FROM folds WHERE key = ? ORDER BY repeat, fold", (key,))
-            found = [_read(FOLD_COLUMNS, row) for _, *row in rows.fetchall()]
-        return tuple(
-            FoldScores(**fold | {"scores": fold["scores"].reshape(-1, len(fold["counts_before"]))}) for fold in found
-        )
+        rows = self._rows("SELECT * FROM folds WHERE key = ? ORDER BY repeat, fold", key)
+        folds = [FoldScores(**_read(FOLD_COLUMNS, row)) for _, *row in rows]
+        return tuple(replace(fold, scores=fold.scores.reshape(-1, len(fold.counts_before))) for fold in folds)
 
     def problem(self, fingerprint: str) -> Problem:
         """A problem without its vectors.
@@ -162,23 +159,23 @@ class Results:
         HeadError
             Where no such problem was saved.
         """
-        with self._explained():
-            row = self._connection.execute("SELECT * FROM problems WHERE fingerprint = ?", (fingerprint,)).fetchone()
-        if row is None:
-            raise HeadError(got=f"{self.path} holds no problem {fingerprint}", remedy="run fit again")
-        return Problem(**_read(PROBLEM_COLUMNS, row))
+        for row in self._rows("SELECT * FROM problems WHERE fingerprint = ?", fingerprint):
+            return Problem(**_read(PROBLEM_COLUMNS, row))
+        raise HeadError(got=f"{self.path} holds no problem {fingerprint}", remedy="run fit again")
 
     def kept_scored(self, version: int) -> Iterator[tuple[str, dict[str, Any], list[bytes]]]:
         """What was computed of cells by this version: key, what is plain, and arrays."""
-        query = f"SELECT {SCORED} FROM scored WHERE version = ?"
-        with self._explained():
-            for key, about, *arrays in self._connection.execute(query, (version,)):
-                yield key, json.loads(about), arrays
+        for key, about, *arrays in self._rows(f"SELECT {SCORED} FROM scored WHERE version = ?", version):
+            yield key, json.loads(about), arrays
 
     def keep_scored(self, key: str, version: int, about: dict[str, Any], arrays: list[bytes]) -> None:
         """Keep what was computed of a cell beside it."""
         with self._transaction():
             self._insert("INSERT OR REPLACE INTO scored", [key, json.dumps(about), *arrays, version])
+
+    def _rows(self, query: str, *values: Any) -> list[Any]:
+        with self._explained():
+            return self._connection.execute(query, values).fetchall()
 
     def _insert(self, command: str, row: list[Any]) -> None:
         self._connection.execute(f"{command} VALUES ({', '.join('?' * len(row))})", row)
@@ -189,14 +186,10 @@ class Results:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         with self._transaction():
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-            if empty and not application:
+            tables, application, version = connection.execute(LOOK).fetchone()
+            if not tables and not application:
                 for statement in SCHEMA.split(";"):
                     connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {VERSION}")
             elif application != APPLICATION:
                 raise HeadError(
                     got=f"{self.path} is a database of another program", remedy="move it away or give another --cache"
@@ -211,14 +204,9 @@ class Results:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """All of it or nothing."""
-        with self._explained():
+        with self._explained(), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+            yield
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

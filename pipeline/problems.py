@@ -1,7 +1,7 @@
 """From embedding files in the cache to the problems of stage two."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -44,13 +44,15 @@ def plan_problems(
     problems = []
     for dataset in pick("data set", list(datasets) or ["all"], dict.fromkeys(item.dataset for item in cached.files)):
         newest = cached.newest(dataset)
-        exact = {f"{item.model}@{item.fingerprint[:8]}": item for item in cached.files if item.dataset == dataset}
+        here = {f"{item.model}@{item.fingerprint[:8]}": item for item in cached.files if item.dataset == dataset}
+        here |= newest
         for asked in list(models) or ["all"]:
-            if FUSION in asked or "@" in asked:
-                parts = tuple(_one(part, exact | newest) for part in asked.split(FUSION))
-                problems.append((dataset, asked, parts))
-            else:
-                problems += [(dataset, model, (newest[model],)) for model in pick("stored model", [asked], newest)]
+            is_exact = FUSION in asked or "@" in asked
+            for name in [asked] if is_exact else pick("stored model", [asked], newest):
+                parts = name.split(FUSION)
+                for missing in [part for part in parts if part not in here]:
+                    raise unknown(kind="stored model", name=missing, rows=list(here))
+                problems.append((dataset, name, tuple(here[part] for part in parts)))
     return list(dict.fromkeys(problems))
 
 
@@ -108,13 +110,6 @@ def load_problem(
         fingerprint=digest.hexdigest(),
         views=_views(files, images) if views else None,
     )
-
-
-def _one(name: str, files: Mapping[str, EmbeddingFile]) -> EmbeddingFile:
-    """The file that a name stands for."""
-    if name not in files:
-        raise unknown(kind="stored model", name=name, rows=list(files))
-    return files[name]
 
 
 def _rows(file: EmbeddingFile) -> dict[Image, int]:

@@ -67,8 +67,8 @@ def fit_grid(
         for name, embedding, files in planned:
             try:
                 problem = load_problem(name, embedding, files, views=augmented)
-                cells = plan_cells([problem], heads, balancers, settings, results)
-                outcomes += run_cells(cells, results, jobs=jobs, progress=progress)
+                cells = plan_cells(problem, heads, balancers, settings, results)
+                outcomes += run_cells(problem, settings, cells, results, jobs=jobs, progress=progress)
             except HeadError as error:
                 if len(planned) == 1:
                     raise

@@ -5,7 +5,7 @@ from threadpoolctl import threadpool_limits
 
 from headroom.heads.cell import GridSettings
 from headroom.heads.crossval import Task, fit_task
-from headroom.heads.folds import folds_of
+from headroom.heads.folds import plan_folds
 from headroom.heads.samples import Problem
 
 COUNTS = (60, 40, 28)  # groups a class
@@ -45,6 +45,6 @@ def fit(problem, heads, balance, folder, **settings):
     with threadpool_limits(1):
         folds = [
             fit_task(Task(folder / problem.fingerprint, fold, balance, chosen, tuple(heads)))
-            for fold in folds_of(problem, chosen)
+            for fold in plan_folds(problem, chosen)
         ]
     return {head: [fold[head] for fold in folds] for head in heads}
