@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,10 +32,8 @@ CREATE INDEX cells_of ON cells (dataset, model);
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION}
 """
-LOOK = """SELECT count(*), application_id, user_version
+LOOK = """SELECT count(name), application_id, user_version
           FROM pragma_application_id, pragma_user_version LEFT JOIN sqlite_master"""
-SCORED = "key, about, by_fold, drawn, left_out, tested, before, after"
-ADDED = f"CREATE TABLE IF NOT EXISTS scored ({SCORED}, version INTEGER, PRIMARY KEY (key))"  # since 0.1
 
 
 class Codec(NamedTuple):
@@ -71,14 +69,16 @@ FOLD_COLUMNS = {
     **{"repeat": PLAIN, "fold": PLAIN, "rows": MIDDLE, "labels": SHORT, "predicted": SHORT},
     **{"scores": _array("<f4", np.float32), "seconds": PLAIN, "counts_before": WIDE, "counts_after": WIDE},
 }
+SCORED_COLUMNS = {
+    **{"key": PLAIN, "about": Codec(json.dumps, json.loads)},
+    **dict.fromkeys(("by_fold", "drawn", "left_out", "tested", "before", "after"), PLAIN),
+}
+ADDED = f"""CREATE TABLE IF NOT EXISTS scored (
+    {", ".join(SCORED_COLUMNS)}, version INTEGER, PRIMARY KEY (key))"""  # since 0.1
 
 
 def _written(columns: Mapping[str, Codec], record: Any) -> list[Any]:
     return [codec.write(getattr(record, name)) for name, codec in columns.items()]
-
-
-def _read(columns: Mapping[str, Codec], row: Sequence[Any]) -> dict[str, Any]:
-    return {name: codec.read(value) for (name, codec), value in zip(columns.items(), row, strict=True)}
 
 
 class Results:
@@ -125,7 +125,8 @@ class Results:
 
     def outcome(self, key: str) -> tuple[str, str] | None:
         """Status and reason of a cell, or None where it is not there."""
-        return next(iter(self._rows("SELECT status, reason FROM cells WHERE key = ?", key)), None)
+        found = self._select("cells", {"status": PLAIN, "reason": PLAIN}, "WHERE key = ?", key)
+        return (found[0]["status"], found[0]["reason"]) if found else None
 
     def save_problem(self, problem: Problem) -> None:
         """Keep labels, groups, ids and classes once under the problem's fingerprint."""
@@ -143,12 +144,12 @@ class Results:
 
     def cells(self) -> list[Cell]:
         """All cells, oldest first; without their folds."""
-        return [Cell(**_read(CELL_COLUMNS, row)) for row in self._rows("SELECT * FROM cells ORDER BY rowid")]
+        return [Cell(**found) for found in self._select("cells", CELL_COLUMNS, "ORDER BY rowid")]
 
     def folds(self, key: str) -> tuple[FoldScores, ...]:
         """The folds of a cell, in order."""
-        rows = self._rows("SELECT * FROM folds WHERE key = ? ORDER BY repeat, fold", key)
-        folds = [FoldScores(**_read(FOLD_COLUMNS, row)) for _, *row in rows]
+        found = self._select("folds", FOLD_COLUMNS, "WHERE key = ? ORDER BY repeat, fold", key)
+        folds = [FoldScores(**columns) for columns in found]
         return tuple(replace(fold, scores=fold.scores.reshape(-1, len(fold.counts_before))) for fold in folds)
 
     def problem(self, fingerprint: str) -> Problem:
@@ -159,23 +160,28 @@ class Results:
         HeadError
             Where no such problem was saved.
         """
-        for row in self._rows("SELECT * FROM problems WHERE fingerprint = ?", fingerprint):
-            return Problem(**_read(PROBLEM_COLUMNS, row))
+        for found in self._select("problems", PROBLEM_COLUMNS, "WHERE fingerprint = ?", fingerprint):
+            return Problem(**found)
         raise HeadError(got=f"{self.path} holds no problem {fingerprint}", remedy="run fit again")
 
     def kept_scored(self, version: int) -> Iterator[tuple[str, dict[str, Any], list[bytes]]]:
         """What was computed of cells by this version: key, what is plain, and arrays."""
-        for key, about, *arrays in self._rows(f"SELECT {SCORED} FROM scored WHERE version = ?", version):
-            yield key, json.loads(about), arrays
+        for found in self._select("scored", SCORED_COLUMNS, "WHERE version = ?", version):
+            key, about, *arrays = found.values()
+            yield key, about, arrays
 
     def keep_scored(self, key: str, version: int, about: dict[str, Any], arrays: list[bytes]) -> None:
         """Keep what was computed of a cell beside it."""
         with self._transaction():
             self._insert("INSERT OR REPLACE INTO scored", [key, json.dumps(about), *arrays, version])
 
-    def _rows(self, query: str, *values: Any) -> list[Any]:
+    def _select(self, table: str, columns: Mapping[str, Codec], rows: str, *values: Any) -> list[dict[str, Any]]:
         with self._explained():
-            return self._connection.execute(query, values).fetchall()
+            found = self._connection.execute(f"SELECT {', '.join(columns)} FROM {table} {rows}", values)
+            return [
+                {name: codec.read(value) for (name, codec), value in zip(columns.items(), row, strict=True)}
+                for row in found
+            ]
 
     def _insert(self, command: str, row: list[Any]) -> None:
         self._connection.execute(f"{command} VALUES ({', '.join('?' * len(row))})", row)
