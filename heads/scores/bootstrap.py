@@ -16,7 +16,7 @@ from headroom.heads.scores.predictions import Sums
 REPLICATES = 1000
 CONFIDENCE = 0.95
 
-BLOCK_VALUES = 4_000_000  # case weights that are worked on at a time: bounds the memory of large data sets
+BLOCK_VALUES = 8_000_000  # case weights that are worked on at a time: bounds the memory of large data sets
 
 
 def draw_weights(groups: np.ndarray, replicates: int = REPLICATES, seed: int = 0) -> np.ndarray:

@@ -13,7 +13,9 @@ from scipy.sparse import csr_array, vstack
 from headroom.heads.cell import FoldScores
 
 ECE_BINS = 15
-CHUNK = 128
+LEVELS = 128  # of a ranking that are worked on at a time
+
+Ranking = list[tuple[csr_array, int]]  # matrices of shape (blocks * levels, n), and their blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +60,8 @@ class Predictions:
         return vstack([csr_array(np.stack([log_losses, briers])), _selector(bins, ECE_BINS, gaps)], format="csr")
 
     @cached_property
-    def rankings(self) -> tuple[tuple[csr_array, int], ...]:
-        """One matrix a class, shape (2 or 3 * levels, n), and its levels; see `_ranking`."""
+    def rankings(self) -> tuple[Ranking, ...]:
+        """One a class; see `_ranking`."""
         return tuple(_ranking(self.scores[:, c], self.labels == c) for c in range(self.n_classes))
 
 
@@ -135,9 +137,7 @@ class Sums:
     def ranking(self) -> np.ndarray:
         """One-vs-rest AUROC and average precision by class, shape (2, b, k); NaN where undefined."""
         total = self.weights.sum(axis=0, dtype=np.float64)
-        by_class = [
-            _auroc_and_precision(matrix @ self.weights, levels, total) for matrix, levels in self.predictions.rankings
-        ]
+        by_class = [_auroc_and_precision(ranking, self.weights, total) for ranking in self.predictions.rankings]
         return np.stack(by_class, axis=-1)
 
 
@@ -148,37 +148,36 @@ def _selector(rows: np.ndarray, n_rows: int, values: np.ndarray | None = None) -
     return csr_array((data, (rows[kept], kept)), shape=(n_rows, len(rows)))
 
 
-def _ranking(scores: np.ndarray, positive: np.ndarray) -> tuple[csr_array, int]:
-    """Sum cases by the descending distinct scores ("levels") of the positives.
+def _ranking(scores: np.ndarray, positive: np.ndarray) -> Ranking:
+    """Sum cases by the descending distinct scores ("levels") of the positives, so many levels at a time.
 
     Stacked blocks: positives at a level, negatives between the previous level and this one (ties included), and, where
-    there are any, negatives tied with the level. They are all that AUROC and average precision depend on.
+    there are any, negatives tied with a level. They are all that AUROC and average precision depend on.
     """
     levels = np.unique(scores[positive])
     below = np.searchsorted(levels, scores, side="right") - 1
     rank = np.where(below >= 0, len(levels) - 1 - below, -1)
-    tied = (below >= 0) & (levels[below] == scores) & ~positive if len(levels) else np.zeros_like(positive)
-    blocks = [positive, ~positive, *([tied] if tied.any() else [])]
-    matrices = [_selector(np.where(block, rank, -1), len(levels)) for block in blocks]
-    return vstack(matrices, format="csr"), len(levels)
+    tied = ~positive & np.isin(scores, levels)
+    masks = (positive, ~positive, tied) if tied.any() else (positive, ~positive)
+    blocks = [_selector(np.where(mask, rank, -1), len(levels)) for mask in masks]
+    starts = range(0, len(levels), LEVELS)
+    return [
+        (vstack([block[start : start + LEVELS] for block in blocks], format="csr"), len(blocks)) for start in starts
+    ]
 
 
-def _auroc_and_precision(sums: np.ndarray, levels: int, total: np.ndarray) -> np.ndarray:
-    """AUROC and average precision from a ranking's sums, shape (2, b)."""
-    positives, entered, tied = sums[:levels], sums[levels : 2 * levels], sums[2 * levels :]
-    n_positive = positives.sum(axis=0, dtype=np.float64)
-    n_negative = total - n_positive
-    won, found = n_positive * n_negative, np.zeros(len(total))
-    hits, alarms = np.zeros((2, len(total)), sums.dtype)
-    for start in range(0, len(positives), CHUNK):  # in pieces that stay in the processor's cache
-        rows = slice(start, start + CHUNK)
-        here, seen = positives[rows], positives[rows].copy()
-        false = entered[rows]
-        for level in range(len(seen)):  # faster than cumsum down the columns
-            hits = np.add(seen[level], hits, out=seen[level])
+def _auroc_and_precision(ranking: Ranking, weights: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """AUROC and average precision of every replicate, shape (2, b)."""
+    hits, alarms = np.zeros((2, len(total)), weights.dtype)
+    lost, found = np.zeros((2, len(total)))
+    for matrix, blocks in ranking:  # in pieces that stay in the processor's cache
+        here, false, *tied = np.split(matrix @ weights, blocks)
+        seen = np.empty_like(here)
+        for level in range(len(here)):  # faster than cumsum down the columns
+            hits = np.add(here[level], hits, out=seen[level])
             alarms = np.add(false[level], alarms, out=false[level])
-        beaten = false - tied[rows] / 2 if len(tied) else false
-        won -= np.einsum("lb,lb->b", here, beaten, dtype=np.float64)
-        found += np.einsum("lb,lb->b", here, seen / np.maximum(seen + false, 1), dtype=np.float64)
+        lost += np.einsum("lb,lb->b", here, false - tied[0] / 2 if tied else false)
+        found += np.einsum("lb,lb->b", here, seen / np.maximum(seen + false, 1))
+    n_negative = total - hits
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.stack([won / (n_positive * n_negative), found / n_positive])
+        return np.stack([1 - lost / (hits * n_negative), found / hits])

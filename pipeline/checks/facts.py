@@ -107,6 +107,7 @@ def gather(
 ) -> Evidence | None:
     """Gather the facts of one data set; None where neither an embedding nor a cell of it can be read."""
     cells = tuple(cell for cell in cells if cell.dataset == dataset)
+    scored = {cell.key: scored[cell.key] for cell in cells if cell.key in scored}
     fitted = {(cell.model, cell.problem) for cell in cells}
     first: tuple[Problem, EmbeddingFile] | None = None
     models: list[ModelFacts] = []

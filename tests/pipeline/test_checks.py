@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from benchmarks.fabricated import fabricate
 from headroom.heads.balancing import BALANCERS, BalancerRecord
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
@@ -332,3 +333,11 @@ def test_brain_tumor_comes_from_sources(extract: Run, run: Run, real_data: Path)
     assert "the files give the class away" in found["M014"]
     assert "189 images" in found["M002"]
     assert json.dumps(found)
+
+
+def test_data_sets_of_other_classes_are_judged_apart(run: Run, tmp_path: Path) -> None:
+    write_results(tmp_path, "three")
+    with Results(tmp_path / "results.db") as results:
+        fabricate(results, "four", {"a": 30, "b": 30, "c": 30, "d": 30}, ["svm"], ["none", "smote"])
+    found = run("check", "--cache", tmp_path, "--json")
+    assert {check["message"].partition(":")[0] for check in found.json["checks"]} <= {"three", "four"}
