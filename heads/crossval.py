@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import joblib
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -13,10 +14,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from headroom.errors import HeadError
-from headroom.heads.balancing import BALANCERS, BalancerRecord, resample
+from headroom.heads.balancing import BALANCERS, resample
 from headroom.heads.cell import FoldScores, GridSettings, plan_reduction
 from headroom.heads.folds import Fold, plan_folds
-from headroom.heads.samples import Samples, mapped_samples
+from headroom.heads.samples import Samples
 from headroom.heads.training import Trainer
 
 
@@ -35,7 +36,7 @@ class Task:
     Attributes
     ----------
     samples : Path
-        Folder with all rows of the problem, written by `Samples.write`.
+        File with all rows of the problem, written by joblib.
     fold : Fold
     balance : str
     settings : GridSettings
@@ -62,15 +63,14 @@ def fit_scaling(vectors: np.ndarray, settings: GridSettings) -> Pipeline:
     HeadError
         Where more components are asked than the training part has images or columns.
     """
-    components = plan_reduction(settings.reduce)
-    if components is None:
-        return make_pipeline(StandardScaler()).fit(vectors)
-    if components > min(vectors.shape):
+    components, most = plan_reduction(settings.reduce), min(vectors.shape)
+    if components is not None and components > most:
         raise HeadError(
             got=f"--reduce pca:{components} with {vectors.shape[0]} training images of {vectors.shape[1]} columns",
-            remedy=f"ask for at most {min(vectors.shape)} components",
+            remedy=f"ask for at most {most} components",
         )
-    return make_pipeline(StandardScaler(), PCA(components, random_state=settings.seed)).fit(vectors)
+    reduction = PCA(components, random_state=settings.seed) if components else "passthrough"
+    return make_pipeline(StandardScaler(), reduction).fit(vectors)
 
 
 def fit_task(task: Task) -> dict[str, FoldScores | Failure]:
@@ -101,10 +101,15 @@ def _predict(head: str, fold: Fold, trainer: Trainer, test: Samples, rows: np.nd
 @lru_cache(maxsize=1)
 def _divided(task: Task) -> tuple[Trainer, Samples, np.ndarray]:
     """What heads share, kept for the next task on the same fold, and the images and rows that they are tested on."""
-    samples, settings, fold, balancer = mapped_samples(task.samples), task.settings, task.fold, BALANCERS[task.balance]
+    samples: Samples = joblib.load(task.samples, mmap_mode="r")
+    settings, fold, balancer = task.settings, task.fold, BALANCERS[task.balance]
     seed, rows = settings.seed + fold.repeat, np.arange(len(samples.labels))
     if settings.protocol == "leaky":  # everything is scaled and resampled before the split, as it must not be done
-        samples, rows = _resampled(samples, balancer, settings, seed)
+        whole = samples.transform(fit_scaling(np.asarray(samples.vectors), settings))
+        vectors, labels = resample(balancer, whole, seed=seed)
+        rows = _original_rows(whole.vectors, vectors)
+        one_each = {"labels": labels, "groups": np.arange(len(labels)), "vectors": vectors}
+        samples = Samples(classes=whole.classes, ordinal=whole.ordinal, **one_each)
         fold = plan_folds(samples, settings)[fold.repeat * settings.folds + fold.fold]
         balancer = replace(balancer, sampler="")
     train, test = samples.take(fold.train), samples.take(fold.test)
@@ -113,18 +118,6 @@ def _divided(task: Task) -> tuple[Trainer, Samples, np.ndarray]:
         train, test = train.transform(chain), test.transform(chain)
     trainer = Trainer(train, balancer, seed=seed, threads=task.threads, fast=task.fast, tune=settings.tune)
     return trainer, test, rows[fold.test]
-
-
-def _resampled(
-    samples: Samples, balancer: BalancerRecord, settings: GridSettings, seed: int
-) -> tuple[Samples, np.ndarray]:
-    """All images scaled and resampled, and the row that each point was."""
-    whole = samples.transform(fit_scaling(np.asarray(samples.vectors), settings))
-    vectors, labels = resample(balancer, whole, seed=seed)
-    mixed = Samples(
-        labels=labels, groups=np.arange(len(labels)), classes=whole.classes, ordinal=whole.ordinal, vectors=vectors
-    )
-    return mixed, _original_rows(whole.vectors, vectors)
 
 
 def _original_rows(original: np.ndarray, resampled: np.ndarray) -> np.ndarray:

@@ -176,7 +176,8 @@ def run_cells(
     total, done = len(wanted) * len(folds), 0
     with tempfile.TemporaryDirectory(prefix="headroom-") as folder:
         samples = Path(folder, "samples")
-        problem.write(samples)
+        joblib.dump(problem, samples)
+        results.save_problem(problem)
         progress(done, total, "starting workers")
         for task, outcomes in run_tasks(_plan_tasks(samples, wanted, folds, settings, threads), jobs=jobs or cores):
             done += len(outcomes)
@@ -184,7 +185,7 @@ def run_cells(
                 cell = cells[task.balance, head]
                 gathered[cell.key].append(outcome)
                 if len(gathered[cell.key]) == len(folds):
-                    yield _row(_finish(cell, gathered.pop(cell.key), problem, results))
+                    yield _row(_finish(cell, gathered.pop(cell.key), results))
             progress(done, total, f"{problem.dataset} {problem.model} {task.balance}")
 
 
@@ -221,7 +222,7 @@ def plan_families(heads: Sequence[str]) -> list[tuple[str, ...]]:
     return sorted(families, key=lambda family: -sum(HEADS[head].cost for head in family))
 
 
-def _finish(planned: Cell, gathered: Sequence[FoldScores | Failure], problem: Problem, results: Results) -> Cell:
+def _finish(planned: Cell, gathered: Sequence[FoldScores | Failure], results: Results) -> Cell:
     """Save a cell whose folds are all there; a failure that may pass is reported but not kept."""
     failures = [outcome for outcome in gathered if isinstance(outcome, Failure)]
     folds = [outcome for outcome in gathered if isinstance(outcome, FoldScores)]
@@ -231,7 +232,6 @@ def _finish(planned: Cell, gathered: Sequence[FoldScores | Failure], problem: Pr
     else:
         cell = replace(cell, folds=tuple(sorted(folds, key=attrgetter("repeat", "fold"))))
     if all(failure.lasting for failure in failures):
-        results.save_problem(problem)
         results.save(cell)
     return cell
 

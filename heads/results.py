@@ -4,7 +4,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,67 +17,59 @@ APPLICATION = 0x48445231  # marks the file as headroom's
 VERSION = 1
 WAIT = 60.0  # seconds that one process waits for another's transaction
 
-SCHEMA = f"""
-CREATE TABLE problems (
-    fingerprint TEXT PRIMARY KEY, dataset TEXT, model TEXT, classes TEXT, ordinal INTEGER,
-    labels BLOB, groups BLOB, ids TEXT, split TEXT);
-CREATE TABLE cells (
-    key TEXT PRIMARY KEY, problem TEXT, dataset TEXT, model TEXT, head TEXT, balance TEXT, protocol TEXT,
-    settings TEXT, status TEXT, reason TEXT, seconds REAL);
-CREATE TABLE folds (
-    key TEXT, repeat INTEGER, fold INTEGER, rows BLOB, labels BLOB, predicted BLOB, scores BLOB, seconds REAL,
-    counts_before BLOB, counts_after BLOB, PRIMARY KEY (key, repeat, fold));
-CREATE INDEX cells_of ON cells (dataset, model);
-PRAGMA application_id = {APPLICATION};
-PRAGMA user_version = {VERSION}
-"""
 LOOK = """SELECT count(name), application_id, user_version
           FROM pragma_application_id, pragma_user_version LEFT JOIN sqlite_master"""
 
 
 class Codec(NamedTuple):
-    """How a value gets into a column and back."""
+    """How a value gets into a column of a type and back."""
 
+    type: str
     write: Callable[[Any], Any]
     read: Callable[[Any], Any]
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _array(stored: str, used: type) -> Codec:
     def write(array: np.ndarray) -> bytes:
         return np.asarray(array).astype(stored).tobytes()
 
-    return Codec(write, lambda blob: np.frombuffer(blob, stored).astype(used))
+    return Codec("BLOB", write, lambda blob: np.frombuffer(blob, stored).astype(used))
 
 
-PLAIN = Codec(lambda value: value, lambda value: value)
-TEXTS = Codec(lambda array: json.dumps(array.tolist()), lambda text: np.array(json.loads(text), dtype=str))
+TEXT, WHOLE, REAL, ANY = (Codec(kind, _same, _same) for kind in ("TEXT", "INTEGER", "REAL", ""))
+TEXTS = Codec("TEXT", lambda array: json.dumps(array.tolist()), lambda text: np.array(json.loads(text), dtype=str))
 WIDE, MIDDLE, SHORT = (_array(stored, np.int64) for stored in ("<i8", "<i4", "<i2"))
 
-PROBLEM_COLUMNS = {
-    **dict.fromkeys(("fingerprint", "dataset", "model"), PLAIN),
-    "classes": Codec(json.dumps, lambda text: tuple(json.loads(text))),
-    "ordinal": Codec(int, bool),
+PROBLEM = {
+    **{"fingerprint": TEXT, "dataset": TEXT, "model": TEXT},
+    "classes": Codec("TEXT", json.dumps, lambda text: tuple(json.loads(text))),
+    "ordinal": Codec("INTEGER", int, bool),
     **{"labels": WIDE, "groups": WIDE, "ids": TEXTS, "split": TEXTS},
 }
-CELL_COLUMNS = {
-    **dict.fromkeys(("key", "problem", "dataset", "model", "head", "balance", "protocol"), PLAIN),
-    "settings": Codec(lambda settings: json.dumps(settings, sort_keys=True), json.loads),
-    **dict.fromkeys(("status", "reason", "seconds"), PLAIN),
+CELL = {
+    **dict.fromkeys(("key", "problem", "dataset", "model", "head", "balance", "protocol"), TEXT),
+    "settings": Codec("TEXT", lambda settings: json.dumps(settings, sort_keys=True), json.loads),
+    **{"status": TEXT, "reason": TEXT, "seconds": REAL},
 }
-FOLD_COLUMNS = {
-    **{"repeat": PLAIN, "fold": PLAIN, "rows": MIDDLE, "labels": SHORT, "predicted": SHORT},
-    **{"scores": _array("<f4", np.float32), "seconds": PLAIN, "counts_before": WIDE, "counts_after": WIDE},
+FOLD = {
+    **{"key": TEXT, "repeat": WHOLE, "fold": WHOLE, "rows": MIDDLE, "labels": SHORT, "predicted": SHORT},
+    **{"scores": _array("<f4", np.float32), "seconds": REAL, "counts_before": WIDE, "counts_after": WIDE},
 }
-SCORED_COLUMNS = {
-    **{"key": PLAIN, "about": Codec(json.dumps, json.loads)},
-    **dict.fromkeys(("by_fold", "drawn", "left_out", "tested", "before", "after"), PLAIN),
+SCORED = {
+    **{"key": ANY, "about": Codec("", json.dumps, json.loads)},
+    **dict.fromkeys(("by_fold", "drawn", "left_out", "tested", "before", "after", "version"), ANY),
 }
-ADDED = f"""CREATE TABLE IF NOT EXISTS scored (
-    {", ".join(SCORED_COLUMNS)}, version INTEGER, PRIMARY KEY (key))"""  # since 0.1
-
-
-def _written(columns: Mapping[str, Codec], record: Any) -> list[Any]:
-    return [codec.write(getattr(record, name)) for name, codec in columns.items()]
+TABLES = {
+    "problems": (PROBLEM, "fingerprint"),
+    "cells": (CELL, "key"),
+    "folds": (FOLD, "key, repeat, fold"),
+    "scored": (SCORED, "key"),
+}
+"""Columns and primary key of each table; what 0.1 lacks is added when its database is opened."""
 
 
 class Results:
@@ -125,32 +116,34 @@ class Results:
 
     def outcome(self, key: str) -> tuple[str, str] | None:
         """Status and reason of a cell, or None where it is not there."""
-        found = self._select("cells", {"status": PLAIN, "reason": PLAIN}, "WHERE key = ?", key)
+        found = self._select("cells", "WHERE key = ?", key)
         return (found[0]["status"], found[0]["reason"]) if found else None
 
     def save_problem(self, problem: Problem) -> None:
         """Keep labels, groups, ids and classes once under the problem's fingerprint."""
         with self._transaction():
-            self._insert("INSERT OR IGNORE INTO problems", _written(PROBLEM_COLUMNS, problem))
+            self._insert("problems", vars(problem))
 
     def save(self, cell: Cell) -> None:
         """Keep one cell with all its folds, in one transaction."""
         with self._transaction():
-            for table in ("folds", "scored"):
+            for table in ("cells", "folds", "scored"):
                 self._connection.execute(f"DELETE FROM {table} WHERE key = ?", (cell.key,))
-            self._insert("INSERT OR REPLACE INTO cells", _written(CELL_COLUMNS, cell))
+            self._insert("cells", vars(cell))
             for fold in cell.folds:
-                self._insert("INSERT INTO folds", [cell.key, *_written(FOLD_COLUMNS, fold)])
+                self._insert("folds", {"key": cell.key, **vars(fold)})
 
     def cells(self) -> list[Cell]:
         """All cells, oldest first; without their folds."""
-        return [Cell(**found) for found in self._select("cells", CELL_COLUMNS, "ORDER BY rowid")]
+        return [Cell(**found) for found in self._select("cells", "ORDER BY rowid")]
 
     def folds(self, key: str) -> tuple[FoldScores, ...]:
         """The folds of a cell, in order."""
-        found = self._select("folds", FOLD_COLUMNS, "WHERE key = ? ORDER BY repeat, fold", key)
-        folds = [FoldScores(**columns) for columns in found]
-        return tuple(replace(fold, scores=fold.scores.reshape(-1, len(fold.counts_before))) for fold in folds)
+        found = self._select("folds", "WHERE key = ? ORDER BY repeat, fold", key)
+        for columns in found:
+            columns["scores"] = columns["scores"].reshape(-1, len(columns["counts_before"]))
+            del columns["key"]
+        return tuple(FoldScores(**columns) for columns in found)
 
     def problem(self, fingerprint: str) -> Problem:
         """A problem without its vectors.
@@ -160,22 +153,23 @@ class Results:
         HeadError
             Where no such problem was saved.
         """
-        for found in self._select("problems", PROBLEM_COLUMNS, "WHERE fingerprint = ?", fingerprint):
+        for found in self._select("problems", "WHERE fingerprint = ?", fingerprint):
             return Problem(**found)
         raise HeadError(got=f"{self.path} holds no problem {fingerprint}", remedy="run fit again")
 
     def kept_scored(self, version: int) -> Iterator[tuple[str, dict[str, Any], list[bytes]]]:
         """What was computed of cells by this version: key, what is plain, and arrays."""
-        for found in self._select("scored", SCORED_COLUMNS, "WHERE version = ?", version):
-            key, about, *arrays = found.values()
+        for found in self._select("scored", "WHERE version = ?", version):
+            key, about, *arrays, _ = found.values()
             yield key, about, arrays
 
     def keep_scored(self, key: str, version: int, about: dict[str, Any], arrays: list[bytes]) -> None:
         """Keep what was computed of a cell beside it."""
         with self._transaction():
-            self._insert("INSERT OR REPLACE INTO scored", [key, json.dumps(about), *arrays, version])
+            self._insert("scored", dict(zip(SCORED, (key, about, *arrays, version), strict=True)))
 
-    def _select(self, table: str, columns: Mapping[str, Codec], rows: str, *values: Any) -> list[dict[str, Any]]:
+    def _select(self, table: str, rows: str, *values: Any) -> list[dict[str, Any]]:
+        columns, _ = TABLES[table]
         with self._explained():
             found = self._connection.execute(f"SELECT {', '.join(columns)} FROM {table} {rows}", values)
             return [
@@ -183,8 +177,11 @@ class Results:
                 for row in found
             ]
 
-    def _insert(self, command: str, row: list[Any]) -> None:
-        self._connection.execute(f"{command} VALUES ({', '.join('?' * len(row))})", row)
+    def _insert(self, table: str, record: Mapping[str, Any]) -> None:
+        """Write a row, in place of one that has its key."""
+        columns, _ = TABLES[table]
+        row = [codec.write(record[name]) for name, codec in columns.items()]
+        self._connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(row))})", row)
 
     def _open(self) -> None:
         """Write the schema into a new file; refuse a foreign or newer one."""
@@ -194,8 +191,8 @@ class Results:
         with self._transaction():
             tables, application, version = connection.execute(LOOK).fetchone()
             if not tables and not application:
-                for statement in SCHEMA.split(";"):
-                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
             elif application != APPLICATION:
                 raise HeadError(
                     got=f"{self.path} is a database of another program", remedy="move it away or give another --cache"
@@ -205,7 +202,9 @@ class Results:
                     got=f"{self.path} has format {version}, this headroom reads {VERSION}",
                     remedy="move it away and fit again, or use the headroom that wrote it",
                 )
-            connection.execute(ADDED)
+            for table, (columns, key) in TABLES.items():
+                typed = ", ".join(f"{name} {codec.type}" for name, codec in columns.items())
+                connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({typed}, PRIMARY KEY ({key}))")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """Small made-up problems with vectors, for the tests of what is fitted on them."""
 
+import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -41,7 +42,7 @@ def make_problem(*, signal=2.5, dimension=6, permuted=False, ordinal=False, view
 def fit(problem, heads, balance, folder, **settings):
     """Outcomes of all folds by head, fitted in this process."""
     chosen = GridSettings(**{"folds": 2, **settings})
-    problem.write(folder / problem.fingerprint)
+    joblib.dump(problem, folder / problem.fingerprint)
     with threadpool_limits(1):
         folds = [
             fit_task(Task(folder / problem.fingerprint, fold, balance, chosen, tuple(heads)))
