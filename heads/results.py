@@ -17,6 +17,11 @@ APPLICATION = 0x48445231  # marks the file as headroom's
 VERSION = 1
 WAIT = 60.0  # seconds that one process waits for another's transaction
 
+EXPLAINED = (
+    (sqlite3.OperationalError, "{path}: {error}", "check that the folder exists, is writable and has space left"),
+    (OSError, "{path}: {error.strerror}", "give a folder that can be written with --cache"),
+    (Exception, "{path} is damaged or no results database ({error})", "move it away and fit again"),
+)
 LOOK = """SELECT count(name), application_id, user_version
           FROM pragma_application_id, pragma_user_version LEFT JOIN sqlite_master"""
 
@@ -218,15 +223,6 @@ class Results:
         """Errors of SQLite and of the file system in the user's words."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise HeadError(
-                got=f"{self.path}: {error}", remedy="check that the folder exists, is writable and has space left"
-            ) from error
-        except (sqlite3.DatabaseError, ValueError) as error:
-            raise HeadError(
-                got=f"{self.path} is damaged or no results database ({error})", remedy="move it away and fit again"
-            ) from error
-        except OSError as error:
-            raise HeadError(
-                got=f"{self.path}: {error.strerror}", remedy="give a folder that can be written with --cache"
-            ) from error
+        except (sqlite3.DatabaseError, ValueError, OSError) as error:
+            got, remedy = next(words for kinds, *words in EXPLAINED if isinstance(error, kinds))
+            raise HeadError(got.format(path=self.path, error=error), remedy) from error

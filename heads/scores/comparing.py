@@ -219,11 +219,9 @@ def plan_comparisons(cells: Iterable[Cell], scored: Mapping[str, Scored]) -> Com
     cells = tuple(cells)
     baselines = {_context(cell): cell for cell in cells if cell.balance == BASELINE and cell.status == "fitted"}
     matched = [(cell, baselines.get(_context(cell))) for cell in cells if cell.balance != BASELINE]
-    reasons = [_obstacle(cell, baseline, scored) for cell, baseline in matched]
-    return ComparisonPlan(
-        tuple((cell, base) for (cell, base), reason in zip(matched, reasons, strict=True) if base and not reason),
-        tuple((cell, reason) for (cell, _), reason in zip(matched, reasons, strict=True) if reason),
-    )
+    refused = [(cell, reason) for cell, baseline in matched if (reason := _obstacle(cell, baseline, scored))]
+    pairs = [(cell, base) for cell, base in matched if base and not _obstacle(cell, base, scored)]
+    return ComparisonPlan(tuple(pairs), tuple(refused))
 
 
 def comparisons(
