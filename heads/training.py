@@ -131,29 +131,23 @@ class Trainer:
     def estimator(
         self, record: HeadRecord, parameters: Mapping[str, Any], on: tuple[np.ndarray, np.ndarray] | None = None
     ) -> Any:
-        """One estimator fitted on the balanced part, or on other vectors and labels."""
+        """One estimator fitted on the balanced part, or on other vectors and labels; weighted as the balancer asks."""
         vectors, labels = on or self.balanced
-        weight_parameters, weight_arguments = self._weights(record, labels)
+        if self.balancer.weighted and not record.weighting:
+            raise HeadError(
+                got=f"{record.title} takes no class weights",
+                remedy="use --balance threshold or random-over with it, or another head",
+            )
+        weights = WEIGHTINGS[record.weighting](labels) if self.balancer.weighted else ({}, {})
         fast = self.fast and bool(record.fast)
         build = resolve_name(record.fast if fast else record.build)
-        settings = {**record.parameters, **(record.fast_parameters if fast else {}), **weight_parameters, **parameters}
+        settings = {**record.parameters, **(record.fast_parameters if fast else {}), **weights[0], **parameters}
         if record.seeded:
             settings["random_state"] = self.seed
         estimator = build(**settings)
         if record.threaded and "n_jobs" in estimator.get_params():
             estimator.set_params(n_jobs=self.threads)
-        return estimator.fit(vectors, labels, **weight_arguments)
-
-    def _weights(self, record: HeadRecord, labels: np.ndarray) -> tuple[dict, dict]:
-        """Parameters and fit arguments for balanced class weights, where the balancer asks for them."""
-        if not self.balancer.weighted:
-            return {}, {}
-        if not record.weighting:
-            raise HeadError(
-                got=f"{record.title} takes no class weights",
-                remedy="use --balance threshold or random-over with it, or another head",
-            )
-        return WEIGHTINGS[record.weighting](labels)
+        return estimator.fit(vectors, labels, **weights[1])
 
 
 def _single(trainer: Trainer, record: HeadRecord) -> FittedHead:
@@ -230,8 +224,6 @@ def plan_inner_folds(labels: np.ndarray, groups: np.ndarray, *, seed: int) -> li
         if not scarce:
             break
         free &= ~np.isin(groups, groups[free & np.isin(labels, scarce)])
-    if len(present) < 2:
-        return []
     rows, everything = np.flatnonzero(free), np.arange(len(labels))
     codes = np.searchsorted(present, labels[rows])
     images = Samples(labels=codes, groups=groups[rows], classes=tuple(map(str, present)))

@@ -17,6 +17,8 @@ from headroom.heads.results import Results
 
 ROWS = 8192
 
+Image = tuple[str, bytes]  # id and content hash
+
 
 @dataclass(frozen=True)
 class EmbeddingFile:
@@ -33,6 +35,12 @@ class EmbeddingFile:
     def header(self) -> Header:
         """All of the file but the vectors, read when first asked for; damage raises a FeatureError."""
         return read_header(self.path)
+
+    @cached_property
+    def rows(self) -> dict[Image, int]:
+        """The row of each image."""
+        images = zip(self.header.ids, self.header.content_hash.tolist(), strict=True)
+        return {image: row for row, image in enumerate(images)}
 
 
 @dataclass(frozen=True)
