@@ -167,9 +167,8 @@ def fit_cuts(scores: np.ndarray, labels: np.ndarray) -> Cuts:
     shares = np.cumsum(np.bincount(labels, minlength=scores.shape[1]))[:-1] / len(labels)
 
     def between(values: np.ndarray, place: int) -> np.ndarray:
-        low = values[place - 1] if place else grades.min()
-        high = values[place + 1] if place + 1 < len(values) else grades.max()
-        return np.linspace(low, high, STEPS)
+        bounds = [grades.min(), *values, grades.max()]
+        return np.linspace(bounds[place], bounds[place + 2], STEPS)
 
     start = np.quantile(grades, shares)  # as many images a grade as there are
     return Cuts(_ascend(start, between, lambda values: _kappa(labels, Cuts(values)(scores))))
