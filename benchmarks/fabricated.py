@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from headroom.heads.cell import Cell, FoldScores
+from headroom.heads.cell import Cell, FoldScores, GridSettings
 from headroom.heads.folds import plan_folds
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
@@ -45,7 +45,7 @@ def fabricate(
     )
     results.save_problem(problem)
     settings = {"folds": 5, "repeats": repeats, "protocol": protocol, "seed": 0, "reduce": None, "tune": False}
-    plan = plan_folds(labels, problem.groups, problem.split, repeats=repeats)
+    plan = plan_folds(problem, GridSettings(repeats=repeats))
     for number, (head, balance) in enumerate(product(heads, balancers)):
         random = np.random.default_rng(number)
         skill = (skills or {}).get((head, balance), random.uniform(0.15, 0.4))

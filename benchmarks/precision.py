@@ -115,8 +115,8 @@ def _fit(
         fingerprint=str(abs(hash(vectors.tobytes()))),
     )
     with Results(place / f"{problem.fingerprint}.db") as results:
-        planned = plan_cells([problem], heads, ["none"], GridSettings(), results)
-        for outcome in run_cells(planned, results):
+        planned = plan_cells(problem, heads, ["none"], GridSettings(), results)
+        for outcome in run_cells(problem, GridSettings(), planned, results):
             print(" ", outcome["head"], outcome["status"], outcome["seconds"])
         cells = results.cells()
         board = leaderboard(cells, scored_cells(results, cells, {problem.fingerprint: problem}))

@@ -105,7 +105,7 @@ def _timed(work: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
 
 def _plain(problem: Problem, heads: list[str], balance: str) -> dict[str, Measured]:
     """The plain loop, head by head."""
-    folds = plan_folds(problem.labels, problem.groups, problem.split)
+    folds = plan_folds(problem, GridSettings())
     measured = {}
     for head in heads:
         start, hits = time.perf_counter(), []
@@ -124,8 +124,8 @@ def _plain(problem: Problem, heads: list[str], balance: str) -> dict[str, Measur
 def _headroom(problem: Problem, heads: list[str], balancers: list[str]) -> dict[tuple[str, str], Measured]:
     """The grid, into a results database of its own."""
     with tempfile.TemporaryDirectory() as folder, Results(Path(folder) / "results.db") as results:
-        planned = plan_cells([problem], heads, balancers, GridSettings(), results)
-        list(run_cells(planned, results))
+        planned = plan_cells(problem, heads, balancers, GridSettings(), results)
+        list(run_cells(problem, GridSettings(), planned, results))
         return {
             (cell.balance, cell.head): Measured(_accuracy(results.folds(cell.key)), cell.seconds)
             for cell in results.cells()

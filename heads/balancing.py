@@ -142,12 +142,11 @@ def resample(record: BalancerRecord, part: Samples, *, seed: int = 0) -> tuple[n
             got=f"{record.title} could not resample: {str(error).strip().splitlines()[0]}",
             remedy="use another --balance for this data set",
         ) from error
-    for label, name in enumerate(classes):
-        if counts[label] and label not in more_labels:
-            raise HeadError(
-                got=f"{record.title} removed every training image of class {name!r}",
-                remedy="use another --balance for this data set",
-            )
+    for label in np.setdiff1d(labels, more_labels):
+        raise HeadError(
+            got=f"{record.title} removed every training image of class {classes[label]!r}",
+            remedy="use another --balance for this data set",
+        )
     return more_vectors.astype(np.float32, copy=False), more_labels.astype(np.int64, copy=False)
 
 

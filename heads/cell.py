@@ -1,6 +1,6 @@
 """A cell of the grid: one data set x embedding x head x balancer, its settings, and what its folds left."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ class FoldScores:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One finished or failed cell.
+    """One cell, planned, finished or failed.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Cell:
     settings : dict
         Folds, repeats, seed, reduce, tune and the parameters of head and balancer.
     status : str
-        ``"fitted"`` or ``"failed"``.
+        ``"fitted"`` or ``"failed"``; in a plan ``"planned"`` or ``"reused"`` too.
     reason : str
         Why it failed and the remedy; empty where fitted.
     seconds : float
@@ -94,7 +94,12 @@ class Cell:
     status: str
     reason: str = ""
     seconds: float = 0.0
-    folds: tuple[FoldScores, ...] = field(default=())
+    folds: tuple[FoldScores, ...] = ()
+
+    @property
+    def place(self) -> dict[str, str]:
+        """Where it lies in the grid, for a row of a table."""
+        return {name: getattr(self, name) for name in ("dataset", "model", "head", "balance")}
 
 
 def plan_reduction(reduce: str | None) -> int | None:

@@ -5,8 +5,8 @@ import warnings
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
+import joblib
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -14,10 +14,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from headroom.errors import HeadError
-from headroom.heads.balancing import BALANCERS, BalancerRecord, resample
+from headroom.heads.balancing import BALANCERS, resample
 from headroom.heads.cell import FoldScores, GridSettings, plan_reduction
-from headroom.heads.folds import Fold, folds_of
-from headroom.heads.samples import Samples, mapped_samples
+from headroom.heads.folds import Fold, plan_folds
+from headroom.heads.samples import Samples
 from headroom.heads.training import Trainer
 
 
@@ -36,7 +36,7 @@ class Task:
     Attributes
     ----------
     samples : Path
-        Folder with all rows of the problem, written by `Samples.write`.
+        File with all rows of the problem, written by joblib.
     fold : Fold
     balance : str
     settings : GridSettings
@@ -63,86 +63,61 @@ def fit_scaling(vectors: np.ndarray, settings: GridSettings) -> Pipeline:
     HeadError
         Where more components are asked than the training part has images or columns.
     """
-    components = plan_reduction(settings.reduce)
-    if components is None:
-        return make_pipeline(StandardScaler()).fit(vectors)
-    if components > min(vectors.shape):
+    components, most = plan_reduction(settings.reduce), min(vectors.shape)
+    if components is not None and components > most:
         raise HeadError(
             got=f"--reduce pca:{components} with {vectors.shape[0]} training images of {vectors.shape[1]} columns",
-            remedy=f"ask for at most {min(vectors.shape)} components",
+            remedy=f"ask for at most {most} components",
         )
-    return make_pipeline(StandardScaler(), PCA(components, random_state=settings.seed)).fit(vectors)
-
-
-class Divided(NamedTuple):
-    """What one fold trains on and is tested on, which rows of the problem that are, and the balancing still to do."""
-
-    train: Samples
-    test: Samples
-    rows: np.ndarray
-    balancer: BalancerRecord
+    reduction = PCA(components, random_state=settings.seed) if components else "passthrough"
+    return make_pipeline(StandardScaler(), reduction).fit(vectors)
 
 
 def fit_task(task: Task) -> dict[str, FoldScores | Failure]:
     """Fit the task's heads and predict its test fold; by head."""
-    try:
-        divided, trainer = _trainer(replace(task, heads=()))
-        counts = trainer.counts
-    except Exception as error:
-        return dict.fromkeys(task.heads, _failure(error))
     outcomes: dict[str, FoldScores | Failure] = {}
     for head in task.heads:
         try:
-            outcomes[head] = _predict(head, trainer, divided, task.fold, counts)
+            outcomes[head] = _predict(head, task.fold, *_divided(replace(task, heads=())))
         except Exception as error:
             outcomes[head] = _failure(error)
     return outcomes
 
 
-@lru_cache(maxsize=1)
-def _trainer(task: Task) -> tuple[Divided, Trainer]:
-    """Both sides, and the trainer that shares what it does among heads; kept for the next task on the same fold."""
-    settings = task.settings
-    seed = settings.seed + task.fold.repeat
-    divided = _leaky(task, seed) if settings.protocol == "leaky" else _honest(task)
-    return divided, Trainer(
-        divided.train, divided.balancer, seed=seed, threads=task.threads, fast=task.fast, tune=settings.tune
-    )
-
-
-def _predict(
-    head: str, trainer: Trainer, divided: Divided, fold: Fold, counts: tuple[np.ndarray, np.ndarray]
-) -> FoldScores:
+def _predict(head: str, fold: Fold, trainer: Trainer, test: Samples, rows: np.ndarray) -> FoldScores:
+    """Fit a head and predict the test fold, which consists of these rows of the problem."""
+    counts = trainer.counts
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = trainer.fit(head)
     start = time.perf_counter()
-    test = divided.test
     predicted, scores = fitted.predict(test.vectors), fitted.scores(test.vectors)
     seconds = trainer.seconds[head] + time.perf_counter() - start
     return FoldScores(
-        *(fold.repeat, fold.fold, divided.rows, test.labels, predicted, scores.astype(np.float32), seconds), *counts
+        *(fold.repeat, fold.fold, rows, test.labels, predicted, scores.astype(np.float32), seconds), *counts
     )
 
 
-def _honest(task: Task) -> Divided:
-    """Scaling and reduction learned from the training rows alone."""
-    whole = mapped_samples(task.samples)
-    train, test = whole.take(task.fold.train), whole.take(task.fold.test)
-    chain = fit_scaling(train.vectors, task.settings)
-    return Divided(train.transform(chain), test.transform(chain), task.fold.test, BALANCERS[task.balance])
-
-
-def _leaky(task: Task, seed: int) -> Divided:
-    """Everything is scaled and resampled before the split, as it must not be done."""
-    balancer, whole, settings = BALANCERS[task.balance], mapped_samples(task.samples), task.settings
-    whole = whole.transform(fit_scaling(np.asarray(whole.vectors), settings))
-    vectors, labels = resample(balancer, whole, seed=seed)
-    units = np.arange(len(labels))
-    mixed = Samples(labels=labels, groups=units, classes=whole.classes, ordinal=whole.ordinal, vectors=vectors)
-    fold = folds_of(mixed, settings)[task.fold.repeat * settings.folds + task.fold.fold]
-    rows = _original_rows(whole.vectors, vectors)
-    return Divided(mixed.take(fold.train), mixed.take(fold.test), rows[fold.test], replace(balancer, sampler=""))
+@lru_cache(maxsize=1)
+def _divided(task: Task) -> tuple[Trainer, Samples, np.ndarray]:
+    """What heads share, kept for the next task on the same fold, and the images and rows that they are tested on."""
+    samples: Samples = joblib.load(task.samples, mmap_mode="r")
+    settings, fold, balancer = task.settings, task.fold, BALANCERS[task.balance]
+    seed, rows = settings.seed + fold.repeat, np.arange(len(samples.labels))
+    if settings.protocol == "leaky":  # everything is scaled and resampled before the split, as it must not be done
+        whole = samples.transform(fit_scaling(np.asarray(samples.vectors), settings))
+        vectors, labels = resample(balancer, whole, seed=seed)
+        rows = _original_rows(whole.vectors, vectors)
+        one_each = {"labels": labels, "groups": np.arange(len(labels)), "vectors": vectors}
+        samples = Samples(classes=whole.classes, ordinal=whole.ordinal, **one_each)
+        fold = plan_folds(samples, settings)[fold.repeat * settings.folds + fold.fold]
+        balancer = replace(balancer, sampler="")
+    train, test = samples.take(fold.train), samples.take(fold.test)
+    if settings.protocol != "leaky":
+        chain = fit_scaling(train.vectors, settings)
+        train, test = train.transform(chain), test.transform(chain)
+    trainer = Trainer(train, balancer, seed=seed, threads=task.threads, fast=task.fast, tune=settings.tune)
+    return trainer, test, rows[fold.test]
 
 
 def _original_rows(original: np.ndarray, resampled: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """A small dense network as a scikit-learn classifier; the only place of stage two that imports Keras."""
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 TRAINERS = ("tensorflow", "torch", "jax")  # Keras back ends that can train
 
 
+@dataclass(eq=False, repr=False)
 class DenseHead(ClassifierMixin, BaseEstimator):
     """One hidden layer with dropout and a softmax over the classes, trained with Adam.
 
@@ -34,25 +36,14 @@ class DenseHead(ClassifierMixin, BaseEstimator):
     64
     """
 
-    def __init__(
-        self,
-        width: int = 256,
-        dropout: float = 0.3,
-        loss: str = "cross-entropy",
-        epochs: int = 20,
-        batch: int = 64,
-        rate: float = 0.001,
-        class_weight: str | None = None,
-        random_state: int = 0,
-    ) -> None:
-        self.width = width
-        self.dropout = dropout
-        self.loss = loss
-        self.epochs = epochs
-        self.batch = batch
-        self.rate = rate
-        self.class_weight = class_weight
-        self.random_state = random_state
+    width: int = 256
+    dropout: float = 0.3
+    loss: str = "cross-entropy"
+    epochs: int = 20
+    batch: int = 64
+    rate: float = 0.001
+    class_weight: str | None = None
+    random_state: int = 0
 
     def fit(self, vectors: np.ndarray, labels: np.ndarray) -> "DenseHead":
         """Train the network on vectors, shape (n, d), and labels, shape (n,)."""

@@ -1,5 +1,6 @@
 """Who trains and who tests: groups, folds and near-duplicates."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,17 +66,7 @@ def union_groups(*columns: np.ndarray) -> np.ndarray:
     return connected_components(links, directed=False)[1][:size].astype(np.int64)
 
 
-def plan_folds(
-    labels: np.ndarray,
-    groups: np.ndarray,
-    split: np.ndarray,
-    *,
-    classes: tuple[str, ...] = (),
-    protocol: str = "cv",
-    folds: int = 5,
-    repeats: int = 1,
-    seed: int = 0,
-) -> tuple[Fold, ...]:
+def plan_folds(samples: Samples, settings: GridSettings) -> tuple[Fold, ...]:
     """Divide the rows as the protocol says, each fold with every class on both sides.
 
     ``cv`` is repeated stratified group k-fold: no group lies on both sides. ``split`` takes the official split; an
@@ -85,14 +76,10 @@ def plan_folds(
 
     Parameters
     ----------
-    labels : ndarray of int64, shape (n,)
-    groups : ndarray of int64, shape (n,)
-    split : ndarray of str, shape (n,)
-        ``"train"``, ``"test"`` or ``""``; read by the ``split`` protocol only.
-    classes : tuple of str, optional
-        Names for messages.
-    protocol : {"cv", "split", "leaky"}
-    folds, repeats, seed : int
+    samples : Samples
+        ``labels``, ``groups`` and ``classes`` are read, ``split`` by the ``split`` protocol only.
+    settings : GridSettings
+        ``protocol``, ``folds``, ``repeats`` and ``seed`` are read.
 
     Returns
     -------
@@ -106,104 +93,80 @@ def plan_folds(
 
     Examples
     --------
-    >>> labels = np.array([0, 1] * 6)
-    >>> patients = np.arange(12) // 2
-    >>> plan = plan_folds(labels, patients, np.full(12, ""), folds=3)
-    >>> [fold.test.tolist() for fold in plan][0]
+    >>> images = Samples(labels=np.array([0, 1] * 6), groups=np.arange(12) // 2, classes=("healthy", "ill"))
+    >>> [fold.test.tolist() for fold in plan_folds(images, GridSettings(folds=3))][0]
     [2, 3, 10, 11]
     """
-    if protocol not in PROTOCOLS:
-        raise HeadError(got=f"unknown protocol {protocol!r}", remedy=f"choose one of {', '.join(PROTOCOLS)}")
-    if protocol == "split":
-        return (_official(labels, groups, split, classes),)
-    if folds < 2 or repeats < 1:
-        raise HeadError(got=f"{folds} folds, {repeats} repeats", remedy="give at least 2 folds and 1 repeat")
-    units = groups if protocol == "cv" else np.arange(len(labels))
-    _refuse_scarce(labels, units, folds, classes)
-    return tuple(
-        fold for repeat in range(repeats) for fold in _draw(labels, units, protocol, folds, repeat, seed, classes)
-    )
+    if settings.protocol not in PROTOCOLS:
+        raise HeadError(got=f"unknown protocol {settings.protocol!r}", remedy=f"choose one of {', '.join(PROTOCOLS)}")
+    if settings.protocol == "split":
+        return (_official(samples),)
+    if settings.folds < 2 or settings.repeats < 1:
+        raise HeadError(
+            got=f"{settings.folds} folds, {settings.repeats} repeats", remedy="give at least 2 folds and 1 repeat"
+        )
+    units = samples.groups if settings.protocol == "cv" else np.arange(len(samples.labels))
+    _refuse_scarce(samples, units, settings.folds)
+    return tuple(fold for repeat in range(settings.repeats) for fold in _draw(samples, units, settings, repeat))
 
 
-def folds_of(samples: Samples, settings: GridSettings) -> tuple[Fold, ...]:
-    """The folds of a problem; see `plan_folds`."""
-    return plan_folds(
-        samples.labels,
-        samples.groups,
-        samples.split,
-        classes=samples.classes,
-        protocol=settings.protocol,
-        folds=settings.folds,
-        repeats=settings.repeats,
-        seed=settings.seed,
-    )
-
-
-def _draw(
-    labels: np.ndarray, units: np.ndarray, protocol: str, folds: int, repeat: int, seed: int, classes: tuple[str, ...]
-) -> list[Fold]:
+def _draw(samples: Samples, units: np.ndarray, settings: GridSettings, repeat: int) -> list[Fold]:
     """The first of a bounded number of seeded draws that has every class on both sides of every fold."""
-    by_group = protocol == "cv"
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    splitter = StratifiedGroupKFold if by_group else StratifiedKFold
-    for draw in np.random.SeedSequence([seed, repeat]).generate_state(DRAWS):
-        parts = splitter(folds, shuffle=True, random_state=int(draw)).split(labels, labels, units if by_group else None)
+    labels, grouped = samples.labels, settings.protocol == "cv"
+    splitter = StratifiedGroupKFold if grouped else StratifiedKFold
+    for draw in np.random.SeedSequence([settings.seed, repeat]).generate_state(DRAWS):
+        chosen = splitter(settings.folds, shuffle=True, random_state=int(draw))
+        parts = chosen.split(labels, labels, units if grouped else None)
         plan = [Fold(repeat, number, train, test) for number, (train, test) in enumerate(parts)]
-        if all(_missing(labels, fold) is None for fold in plan):
+        lacking = _missing(samples, plan)
+        if not lacking:
             return plan
-    lacking = next(missing for fold in plan if (missing := _missing(labels, fold)) is not None)
     raise HeadError(
-        got=f"in {DRAWS} draws of {folds} folds, class {_name(lacking, classes)} always missed one side of a fold",
+        got=f"in {DRAWS} draws of {settings.folds} folds, class {lacking[0]!r} always missed one side of a fold",
         remedy="use fewer folds, or add images of other patients to that class",
     )
 
 
-def _official(labels: np.ndarray, groups: np.ndarray, split: np.ndarray, classes: tuple[str, ...]) -> Fold:
+def _official(samples: Samples) -> Fold:
     """The official split without the training rows whose group is also tested."""
+    groups, split = samples.groups, samples.split
     test = np.flatnonzero(split == "test")
     train = np.flatnonzero((split == "train") & ~np.isin(groups, groups[test]))
-    if not len(train) or not len(test):
-        got = "the data set has no official train and test parts"
-        if len(test) and "train" in split:
-            got = "every training image shares a patient or its content with the official test part"
-        raise HeadError(got, "use --protocol cv")
     fold = Fold(0, 0, train, test)
-    lacking = _missing(labels, fold)
-    if lacking is not None:
-        raise HeadError(
-            got=f"class {_name(lacking, classes)} is missing from a part of the official split",
-            remedy="use --protocol cv",
-        )
+    got = ""
+    if not len(test) or "train" not in split:
+        got = "the data set has no official train and test parts"
+    elif not len(train):
+        got = "every training image shares a patient or its content with the official test part"
+    elif lacking := _missing(samples, [fold]):
+        got = f"class {lacking[0]!r} is missing from a part of the official split"
+    if got:
+        raise HeadError(got, remedy="use --protocol cv")
     return fold
 
 
-def _refuse_scarce(labels: np.ndarray, units: np.ndarray, folds: int, classes: tuple[str, ...]) -> None:
+def _refuse_scarce(samples: Samples, units: np.ndarray, folds: int) -> None:
     """Say at once which class cannot be in every fold."""
-    counts = np.bincount(labels, minlength=len(classes))
-    if np.count_nonzero(counts) < 2:
+    if len(np.unique(samples.labels)) < 2:
         raise HeadError(got="all images are of one class", remedy="give images of at least two classes")
-    for label, count in enumerate(counts):
-        independent = len(np.unique(units[labels == label]))
-        if independent < folds and (count or classes):
+    for label, name in enumerate(samples.classes):
+        count, independent = np.sum(samples.labels == label), len(np.unique(units[samples.labels == label]))
+        if independent < folds:
             images = "1 image" if count == 1 else f"{count} images of {independent} patients or contents"
-            got = f"class {_name(label, classes)} has {images}, too few for {folds} folds"
             fewer = f"use at most {independent} folds, " if independent > 1 else ""
-            raise HeadError(got, f"{fewer}add images of other patients, or leave the class out")
+            raise HeadError(
+                got=f"class {name!r} has {images}, too few for {folds} folds",
+                remedy=f"{fewer}add images of other patients, or leave the class out",
+            )
 
 
-def _missing(labels: np.ndarray, fold: Fold) -> int | None:
-    """A class that one side of the fold lacks."""
-    present = np.unique(labels)
-    for side in (fold.train, fold.test):
-        lacking = np.setdiff1d(present, labels[side])
-        if len(lacking):
-            return int(lacking[0])
-    return None
-
-
-def _name(label: int, classes: tuple[str, ...]) -> str:
-    return repr(classes[label]) if classes else str(label)
+def _missing(samples: Samples, plan: Sequence[Fold]) -> list[str]:
+    """Classes that one side of a fold lacks."""
+    sides = [samples.labels[rows] for fold in plan for rows in (fold.train, fold.test)]
+    lacking = [np.setdiff1d(samples.labels, side) for side in sides]
+    return [samples.classes[label] for label in np.concatenate(lacking)]
 
 
 def near_duplicates(vectors: np.ndarray, threshold: float = 0.99) -> np.ndarray:

@@ -1,66 +1,47 @@
-"""The grid: which cells must be fitted, and fitting them with nothing lost."""
+"""The grid: which cells must be fitted, and fitting them with nothing lost.
 
+A cell is kept under the digest of all that determined it: equal keys mean that fitting again would give the same.
+"""
+
+import hashlib
+import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import joblib
 import numpy as np
 
 from headroom.errors import HeadError, nearest
 from headroom.heads.balancing import BALANCERS
-from headroom.heads.cell import Cell, FoldScores, GridSettings, plan_reduction
-from headroom.heads.classifiers import HEADS
+from headroom.heads.cell import Cell, FoldScores, GridSettings, package_of, plan_reduction
+from headroom.heads.classifiers import HEADS, HeadRecord
 from headroom.heads.crossval import Failure, Task
-from headroom.heads.folds import Fold, folds_of
-from headroom.heads.keys import cell_key, describe
+from headroom.heads.folds import Fold, plan_folds
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
 from headroom.heads.training import has_intelex
-from headroom.heads.workers import available_cores, run_tasks
+from headroom.heads.workers import run_tasks
+
+FORMAT = 2  # raised whenever the same settings would lead to other scores
+_DETERMINES_NOTHING = ("name", "title", "note", "cost", "library", "identity", "synthetic")
 
 Progress = Callable[[int, int, str], None]
 
 
-@dataclass(frozen=True, eq=False)
-class PlannedCell:
-    """One cell and what is to be done about it.
-
-    Attributes
-    ----------
-    problem : Problem
-    head, balance : str
-    settings : GridSettings
-    key : str
-        Digest of everything that determines the cell.
-    action : {"fit", "reuse"}
-    failed : str
-        Reason and remedy of a reused cell that cannot be fitted, else empty.
-    """
-
-    problem: Problem
-    head: str
-    balance: str
-    settings: GridSettings
-    key: str
-    action: Literal["fit", "reuse"]
-    failed: str = ""
-
-
 def plan_cells(
-    problems: Iterable[Problem],
-    heads: Sequence[str],
-    balancers: Sequence[str],
-    settings: GridSettings,
-    results: Results,
-) -> list[PlannedCell]:
+    problem: Problem, heads: Sequence[str], balancers: Sequence[str], settings: GridSettings, results: Results
+) -> list[Cell]:
     """Decide which cells of the grid must be fitted and which are there.
 
     Parameters
     ----------
-    problems : iterable of Problem
+    problem : Problem
     heads, balancers : sequence of str
         Names from ``HEADS`` and ``BALANCERS``; a name given twice counts once.
     settings : GridSettings
@@ -68,8 +49,8 @@ def plan_cells(
 
     Returns
     -------
-    list of PlannedCell
-        Problem by problem, balancer by balancer, head by head.
+    list of Cell
+        Balancer by balancer, head by head; ``"planned"``, ``"reused"``, or ``"failed"`` where it is known to fail.
 
     Raises
     ------
@@ -82,35 +63,87 @@ def plan_cells(
             raise HeadError(got=f"unknown {kind} {name!r}", remedy=nearest(name, table))
     return [
         _plan_cell(problem, head, balance, settings, results)
-        for problem in problems
         for balance in dict.fromkeys(balancers)
         for head in dict.fromkeys(heads)
     ]
 
 
-def _plan_cell(problem: Problem, head: str, balance: str, settings: GridSettings, results: Results) -> PlannedCell:
-    key = cell_key(problem, head, balance, settings)
-    outcome = results.outcome(key)
-    if outcome is None:
-        return PlannedCell(problem, head, balance, settings, key, "fit")
-    return PlannedCell(problem, head, balance, settings, key, "reuse", failed=outcome[1])
+def _plan_cell(problem: Problem, head: str, balance: str, settings: GridSettings, results: Results) -> Cell:
+    described = describe(head, balance, settings)
+    determined_by = {"problem": problem.fingerprint, "format": FORMAT, **described}
+    if BALANCERS[balance].views and problem.views is not None:
+        determined_by["views"] = hashlib.sha256(np.ascontiguousarray(problem.views).data).hexdigest()
+    key = hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
+    status, reason = results.outcome(key) or ("planned", "")
+    return Cell(
+        key=key,
+        problem=problem.fingerprint,
+        dataset=problem.dataset,
+        model=problem.model,
+        head=head,
+        balance=balance,
+        protocol=settings.protocol,
+        settings=described,
+        status="reused" if status == "fitted" else status,
+        reason=reason,
+    )
+
+
+def describe(head: str, balance: str, settings: GridSettings) -> dict[str, Any]:
+    """Settings, parameters and library versions of a cell, ready for JSON."""
+    records = [HEADS[name] for name in (head, *HEADS[head].members)]
+    balancer = {name: value for name, value in asdict(BALANCERS[balance]).items() if name not in _DETERMINES_NOTHING}
+    libraries = {"sklearn": "", package_of(balancer["sampler"]): ""}
+    for record in records:
+        libraries |= {package_of(record.fast): "", package_of(record.identity or record.build): record.library}
+    return {
+        **asdict(settings),
+        "heads": {record.name: _parameters(record, settings) for record in records},
+        "balancer": balancer,
+        "versions": {package: _version(package, library) for package, library in sorted(libraries.items()) if package},
+    }
+
+
+def _parameters(record: HeadRecord, settings: GridSettings) -> dict[str, Any]:
+    """What of a head's record determines its scores."""
+    unread = _DETERMINES_NOTHING if settings.tune else (*_DETERMINES_NOTHING, "tune")
+    known = {name: value for name, value in asdict(record).items() if name not in unread}
+    return known | {"build": record.identity or record.build}
+
+
+@cache
+def _version(package: str, library: str) -> str:
+    """Version of a library, or of the one that an import package belongs to."""
+    libraries = [library] if library else _distributions().get(package, [package])
+    try:
+        return version(libraries[0])
+    except PackageNotFoundError:
+        return "not installed"
+
+
+_distributions = cache(packages_distributions)  # reads the metadata of all that is installed
 
 
 def run_cells(
-    planned: Sequence[PlannedCell],
+    problem: Problem,
+    settings: GridSettings,
+    planned: Sequence[Cell],
     results: Results,
     *,
-    jobs: int | None = None,
+    jobs: int = 0,
     progress: Progress = lambda done, total, text: None,
 ) -> Iterator[dict[str, Any]]:
     """Fit what is planned to be fitted; a cell is saved in one transaction as soon as its folds are there.
 
     Parameters
     ----------
-    planned : sequence of PlannedCell
+    problem : Problem
+    settings : GridSettings
+    planned : sequence of Cell
+        What `plan_cells` made of them.
     results : Results
-    jobs : int, optional
-        Worker processes; all cores by default.
+    jobs : int
+        Worker processes; 0: all cores.
     progress : callable
         Called with folds done, folds in all, and a line on what was done last.
 
@@ -123,59 +156,51 @@ def run_cells(
     Raises
     ------
     HeadError
-        Before anything is fitted where a problem cannot be divided into folds or its vectors are no numbers; later
+        Before anything is fitted where the problem cannot be divided into folds or its vectors are no numbers; later
         only where the workers or the database cannot go on. Finished cells are kept.
     """
-    for cell in planned:
-        if cell.action == "reuse":
-            yield _report(cell, "failed" if cell.failed else "reused", cell.failed, 0.0)
-    wanted = [cell for cell in planned if cell.action == "fit"]
+    yield from (_row(cell) for cell in planned if cell.status != "planned")
+    wanted = [cell for cell in planned if cell.status == "planned"]
     if not wanted:
         return
-    jobs = jobs or available_cores()
-    one_each = {cell.problem.fingerprint: cell for cell in wanted}
-    plans = {fingerprint: _folds_of(cell) for fingerprint, cell in one_each.items()}
-    with tempfile.TemporaryDirectory(prefix="headroom-") as folder:
-        cells_of = _plan_tasks(wanted, plans, max(1, available_cores() // jobs), Path(folder))
-        total, done = sum(len(task.heads) for task in cells_of), 0
-        gathered: dict[str, list[FoldScores | Failure]] = {cell.key: [] for cell in wanted}
-        progress(done, total, "starting workers")
-        for task, outcomes in run_tasks(list(cells_of), jobs=jobs):
-            done += len(task.heads)
-            for cell in cells_of[task]:
-                gathered[cell.key].append(outcomes[cell.head])
-                if len(gathered[cell.key]) == len(plans[cell.problem.fingerprint]):
-                    yield _finish(cell, gathered.pop(cell.key), results)
-            progress(done, total, f"{cell.problem.dataset} {cell.problem.model} {task.balance}")
-
-
-def _folds_of(cell: PlannedCell) -> tuple[Fold, ...]:
-    """The folds of the cell's problem, after a look at whether it can be fitted at all."""
-    problem = cell.problem
     broken = np.count_nonzero(~np.isfinite(problem.vectors).all(axis=1))
     if broken:
         raise HeadError(
             got=f"{broken} embeddings of {problem.dataset} by {problem.model} hold values that are no numbers",
             remedy="run extract again; if they come back, use another --precision or model",
         )
-    return folds_of(problem, cell.settings)
+    folds, cores = plan_folds(problem, settings), joblib.cpu_count()
+    threads = max(1, cores // (jobs or cores))
+    cells = {(cell.balance, cell.head): cell for cell in wanted}
+    gathered: dict[str, list[FoldScores | Failure]] = {cell.key: [] for cell in wanted}
+    total, done = len(wanted) * len(folds), 0
+    with tempfile.TemporaryDirectory(prefix="headroom-") as folder:
+        samples = Path(folder, "samples")
+        joblib.dump(problem, samples)
+        results.save_problem(problem)
+        progress(done, total, "starting workers")
+        for task, outcomes in run_tasks(_plan_tasks(samples, wanted, folds, settings, threads), jobs=jobs or cores):
+            done += len(outcomes)
+            for head, outcome in outcomes.items():
+                cell = cells[task.balance, head]
+                gathered[cell.key].append(outcome)
+                if len(gathered[cell.key]) == len(folds):
+                    yield _row(_finish(cell, gathered.pop(cell.key), results))
+            progress(done, total, f"{problem.dataset} {problem.model} {task.balance}")
 
 
 def _plan_tasks(
-    wanted: Sequence[PlannedCell], plans: Mapping[str, Sequence[Fold]], threads: int, folder: Path
-) -> dict[Task, list[PlannedCell]]:
+    samples: Path, wanted: Sequence[Cell], folds: Sequence[Fold], settings: GridSettings, threads: int
+) -> list[Task]:
     """One task a fold, balancer and family of heads, neighbours on the same fold, the slowest family first."""
-    for fingerprint, problem in {cell.problem.fingerprint: cell.problem for cell in wanted}.items():
-        problem.write(folder / fingerprint)
-    tasks, fast = {}, has_intelex()
-    for (fingerprint, balance), together in groupby(wanted, lambda cell: (cell.problem.fingerprint, cell.balance)):
-        cells = {cell.head: cell for cell in together}
-        settings = next(iter(cells.values())).settings
-        for fold in plans[fingerprint]:
-            for heads in plan_families(list(cells)):
-                task = Task(folder / fingerprint, fold, balance, settings, heads, threads, fast)
-                tasks[task] = [cells[head] for head in heads]
-    return tasks
+    heads_of = {cell.balance: [other.head for other in wanted if other.balance == cell.balance] for cell in wanted}
+    fast = has_intelex()
+    return [
+        Task(samples, fold, balance, settings, family, threads, fast)
+        for balance, heads in heads_of.items()
+        for fold in folds
+        for family in plan_families(heads)
+    ]
 
 
 def plan_families(heads: Sequence[str]) -> list[tuple[str, ...]]:
@@ -197,43 +222,20 @@ def plan_families(heads: Sequence[str]) -> list[tuple[str, ...]]:
     return sorted(families, key=lambda family: -sum(HEADS[head].cost for head in family))
 
 
-def _finish(planned: PlannedCell, gathered: list[FoldScores | Failure], results: Results) -> dict[str, Any]:
+def _finish(planned: Cell, gathered: Sequence[FoldScores | Failure], results: Results) -> Cell:
     """Save a cell whose folds are all there; a failure that may pass is reported but not kept."""
     failures = [outcome for outcome in gathered if isinstance(outcome, Failure)]
     folds = [outcome for outcome in gathered if isinstance(outcome, FoldScores)]
-    reason = failures[0].reason if failures else ""
-    status = "failed" if failures else "fitted"
-    seconds = sum(fold.seconds for fold in folds)
+    cell = replace(planned, status="failed" if failures else "fitted", seconds=sum(fold.seconds for fold in folds))
+    if failures:
+        cell = replace(cell, reason=failures[0].reason)
+    else:
+        cell = replace(cell, folds=tuple(sorted(folds, key=attrgetter("repeat", "fold"))))
     if all(failure.lasting for failure in failures):
-        problem = planned.problem
-        results.save_problem(problem)
-        results.save(
-            Cell(
-                key=planned.key,
-                problem=problem.fingerprint,
-                dataset=problem.dataset,
-                model=problem.model,
-                head=planned.head,
-                balance=planned.balance,
-                protocol=planned.settings.protocol,
-                settings=describe(planned.head, planned.balance, planned.settings),
-                status=status,
-                reason=reason,
-                seconds=seconds,
-                folds=() if failures else tuple(sorted(folds, key=lambda fold: (fold.repeat, fold.fold))),
-            )
-        )
-    return _report(planned, status, reason, seconds)
+        results.save(cell)
+    return cell
 
 
-def _report(cell: PlannedCell, status: str, reason: str, seconds: float) -> dict[str, Any]:
-    """One row of what ``fit`` says."""
-    return {
-        "dataset": cell.problem.dataset,
-        "model": cell.problem.model,
-        "head": cell.head,
-        "balance": cell.balance,
-        "status": status,
-        "reason": reason,
-        "seconds": round(seconds, 3),
-    }
+def _row(cell: Cell) -> dict[str, Any]:
+    """What ``fit`` says of a cell."""
+    return {**cell.place, "status": cell.status, "reason": cell.reason, "seconds": round(cell.seconds, 3)}

@@ -1,8 +1,9 @@
 """What is fitted: an estimator with its calibration, decisions moved by thresholds, combinations of heads."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
@@ -78,11 +79,8 @@ def fit_calibration(outputs: np.ndarray, labels: np.ndarray) -> Calibration:
     return Calibration(LogisticRegression(max_iter=1000).fit(outputs, labels))
 
 
-class Rule(Protocol):
-    """Labels from class probabilities."""
-
-    def __call__(self, scores: np.ndarray) -> np.ndarray:
-        """Labels, shape (n,), of scores, shape (n, k)."""
+Rule = Callable[[np.ndarray], np.ndarray]
+"""Labels, shape (n,), of class probabilities, shape (n, k)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,13 +167,11 @@ def fit_cuts(scores: np.ndarray, labels: np.ndarray) -> Cuts:
     shares = np.cumsum(np.bincount(labels, minlength=scores.shape[1]))[:-1] / len(labels)
 
     def between(values: np.ndarray, place: int) -> np.ndarray:
-        low = values[place - 1] if place else grades.min()
-        high = values[place + 1] if place + 1 < len(values) else grades.max()
-        return np.linspace(low, high, STEPS)
+        bounds = [grades.min(), *values, grades.max()]
+        return np.linspace(bounds[place], bounds[place + 2], STEPS)
 
     start = np.quantile(grades, shares)  # as many images a grade as there are
-    best = _ascend(start, between, lambda values: _kappa(labels, Cuts(values)(scores)))
-    return Cuts(best)
+    return Cuts(_ascend(start, between, lambda values: _kappa(labels, Cuts(values)(scores))))
 
 
 def _ascend(
@@ -210,67 +206,63 @@ def _kappa(labels: np.ndarray, predicted: np.ndarray) -> float:
     return float(1 - np.mean((labels - predicted) ** 2) / spread) if spread else 0.0
 
 
-class FittedHead(Protocol):
-    """A fitted head."""
+class FittedHead(ABC):
+    """A fitted head; ``shift``, shape (k,), is how much more frequent each class was in fitting than in its scores."""
 
-    def predict(self, vectors: np.ndarray) -> np.ndarray:
-        """Labels, shape (n,)."""
+    shift: np.ndarray
 
+    @abstractmethod
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Class probabilities, shape (n, k)."""
 
+    def votes(self, vectors: np.ndarray) -> np.ndarray:
+        """Class probabilities at the frequencies of fitting."""
+        return shifted(self.scores(vectors), self.shift)
+
+    def predict(self, vectors: np.ndarray) -> np.ndarray:
+        """Labels, shape (n,)."""
+        return self.votes(vectors).argmax(axis=1)
+
 
 @dataclass(frozen=True, eq=False)
-class Single:
-    """One estimator: labels by its own rule, scores by its calibration.
-
-    ``shift``, shape (k,), says how much more frequent each class was in fitting than it is.
-    """
+class Single(FittedHead):
+    """One estimator: labels by its own rule, scores by its calibration."""
 
     estimator: Any
     calibration: Calibration
     shift: np.ndarray
 
-    def predict(self, vectors: np.ndarray) -> np.ndarray:
-        """What the estimator itself predicts."""
-        return np.asarray(self.estimator.predict(vectors)).astype(np.int64)
-
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Calibrated class probabilities."""
         return self.calibration(margins(self.estimator, vectors))
 
-    def votes(self, vectors: np.ndarray) -> np.ndarray:
-        """Class probabilities at the frequencies of fitting, which a fitted calibration has undone."""
-        scores = self.scores(vectors)
-        return scores if self.calibration.map is None else shifted(scores, self.shift)
+    def predict(self, vectors: np.ndarray) -> np.ndarray:
+        """What the estimator itself predicts."""
+        return np.asarray(self.estimator.predict(vectors)).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
-class Voting:
+class Voting(FittedHead):
     """Soft voting: the mean of the members' probabilities, for labels at the class frequencies they were fitted on."""
 
-    members: Sequence[Single]
-
-    def predict(self, vectors: np.ndarray) -> np.ndarray:
-        """The class with most votes."""
-        return np.mean([member.votes(vectors) for member in self.members], axis=0).argmax(axis=1)
+    members: Sequence[FittedHead]
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Mean class probabilities."""
         return np.mean([member.scores(vectors) for member in self.members], axis=0)
 
+    def votes(self, vectors: np.ndarray) -> np.ndarray:
+        """Mean votes."""
+        return np.mean([member.votes(vectors) for member in self.members], axis=0)
+
 
 @dataclass(frozen=True, eq=False)
-class Stacking:
+class Stacking(FittedHead):
     """A last estimator on the members' log-probabilities (Wolpert, Neural Networks 1992)."""
 
-    members: Sequence[Single]
+    members: Sequence[FittedHead]
     last: Any
     shift: np.ndarray
-
-    def predict(self, vectors: np.ndarray) -> np.ndarray:
-        """The most probable class at the frequencies that the members were fitted on."""
-        return shifted(self.scores(vectors), self.shift).argmax(axis=1)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Class probabilities of the last estimator."""
@@ -278,19 +270,19 @@ class Stacking:
 
 
 @dataclass(frozen=True, eq=False)
-class Thresholded:
+class Thresholded(FittedHead):
     """A head whose labels follow a rule fitted on unseen images; its scores stay as they are."""
 
     head: FittedHead
     rule: Rule
 
-    def predict(self, vectors: np.ndarray) -> np.ndarray:
-        """What the rule makes of the scores."""
-        return self.rule(self.head.scores(vectors))
-
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """Class probabilities of the head."""
         return self.head.scores(vectors)
+
+    def predict(self, vectors: np.ndarray) -> np.ndarray:
+        """What the rule makes of the scores."""
+        return self.rule(self.scores(vectors))
 
 
 def shifted(scores: np.ndarray, shift: np.ndarray) -> np.ndarray:

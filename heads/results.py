@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,63 +17,64 @@ APPLICATION = 0x48445231  # marks the file as headroom's
 VERSION = 1
 WAIT = 60.0  # seconds that one process waits for another's transaction
 
-SCHEMA = """
-CREATE TABLE problems (
-    fingerprint TEXT PRIMARY KEY, dataset TEXT, model TEXT, classes TEXT, ordinal INTEGER,
-    labels BLOB, groups BLOB, ids TEXT, split TEXT);
-CREATE TABLE cells (
-    key TEXT PRIMARY KEY, problem TEXT, dataset TEXT, model TEXT, head TEXT, balance TEXT, protocol TEXT,
-    settings TEXT, status TEXT, reason TEXT, seconds REAL);
-CREATE TABLE folds (
-    key TEXT, repeat INTEGER, fold INTEGER, rows BLOB, labels BLOB, predicted BLOB, scores BLOB, seconds REAL,
-    counts_before BLOB, counts_after BLOB, PRIMARY KEY (key, repeat, fold));
-CREATE INDEX cells_of ON cells (dataset, model);
-"""
-SCORED = "key, about, by_fold, drawn, left_out, tested, before, after"
-ADDED = f"CREATE TABLE IF NOT EXISTS scored ({SCORED}, version INTEGER, PRIMARY KEY (key))"  # since 0.1
+EXPLAINED = (
+    (sqlite3.OperationalError, "{path}: {error}", "check that the folder exists, is writable and has space left"),
+    (OSError, "{path}: {error.strerror}", "give a folder that can be written with --cache"),
+    (Exception, "{path} is damaged or no results database ({error})", "move it away and fit again"),
+)
+LOOK = """SELECT count(name), application_id, user_version
+          FROM pragma_application_id, pragma_user_version LEFT JOIN sqlite_master"""
 
 
 class Codec(NamedTuple):
-    """How a value gets into a column and back."""
+    """How a value gets into a column of a type and back."""
 
+    type: str
     write: Callable[[Any], Any]
     read: Callable[[Any], Any]
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _array(stored: str, used: type) -> Codec:
     def write(array: np.ndarray) -> bytes:
         return np.asarray(array).astype(stored).tobytes()
 
-    return Codec(write, lambda blob: np.frombuffer(blob, stored).astype(used))
+    return Codec("BLOB", write, lambda blob: np.frombuffer(blob, stored).astype(used))
 
 
-PLAIN = Codec(lambda value: value, lambda value: value)
-TEXTS = Codec(lambda array: json.dumps(array.tolist()), lambda text: np.array(json.loads(text), dtype=str))
+TEXT, WHOLE, REAL, ANY = (Codec(kind, _same, _same) for kind in ("TEXT", "INTEGER", "REAL", ""))
+TEXTS = Codec("TEXT", lambda array: json.dumps(array.tolist()), lambda text: np.array(json.loads(text), dtype=str))
 WIDE, MIDDLE, SHORT = (_array(stored, np.int64) for stored in ("<i8", "<i4", "<i2"))
 
-PROBLEM_COLUMNS = {
-    **dict.fromkeys(("fingerprint", "dataset", "model"), PLAIN),
-    "classes": Codec(json.dumps, lambda text: tuple(json.loads(text))),
-    "ordinal": Codec(int, bool),
+PROBLEM = {
+    **{"fingerprint": TEXT, "dataset": TEXT, "model": TEXT},
+    "classes": Codec("TEXT", json.dumps, lambda text: tuple(json.loads(text))),
+    "ordinal": Codec("INTEGER", int, bool),
     **{"labels": WIDE, "groups": WIDE, "ids": TEXTS, "split": TEXTS},
 }
-CELL_COLUMNS = {
-    **dict.fromkeys(("key", "problem", "dataset", "model", "head", "balance", "protocol"), PLAIN),
-    "settings": Codec(lambda settings: json.dumps(settings, sort_keys=True), json.loads),
-    **dict.fromkeys(("status", "reason", "seconds"), PLAIN),
+CELL = {
+    **dict.fromkeys(("key", "problem", "dataset", "model", "head", "balance", "protocol"), TEXT),
+    "settings": Codec("TEXT", lambda settings: json.dumps(settings, sort_keys=True), json.loads),
+    **{"status": TEXT, "reason": TEXT, "seconds": REAL},
 }
-FOLD_COLUMNS = {
-    **{"repeat": PLAIN, "fold": PLAIN, "rows": MIDDLE, "labels": SHORT, "predicted": SHORT},
-    **{"scores": _array("<f4", np.float32), "seconds": PLAIN, "counts_before": WIDE, "counts_after": WIDE},
+FOLD = {
+    **{"key": TEXT, "repeat": WHOLE, "fold": WHOLE, "rows": MIDDLE, "labels": SHORT, "predicted": SHORT},
+    **{"scores": _array("<f4", np.float32), "seconds": REAL, "counts_before": WIDE, "counts_after": WIDE},
 }
-
-
-def _written(columns: Mapping[str, Codec], record: Any) -> list[Any]:
-    return [codec.write(getattr(record, name)) for name, codec in columns.items()]
-
-
-def _read(columns: Mapping[str, Codec], row: Sequence[Any]) -> dict[str, Any]:
-    return {name: codec.read(value) for (name, codec), value in zip(columns.items(), row, strict=True)}
+SCORED = {
+    **{"key": ANY, "about": Codec("", json.dumps, json.loads)},
+    **dict.fromkeys(("by_fold", "drawn", "left_out", "tested", "before", "after", "version"), ANY),
+}
+TABLES = {
+    "problems": (PROBLEM, "fingerprint"),
+    "cells": (CELL, "key"),
+    "folds": (FOLD, "key, repeat, fold"),
+    "scored": (SCORED, "key"),
+}
+"""Columns and primary key of each table; what 0.1 lacks is added when its database is opened."""
 
 
 class Results:
@@ -120,39 +121,34 @@ class Results:
 
     def outcome(self, key: str) -> tuple[str, str] | None:
         """Status and reason of a cell, or None where it is not there."""
-        with self._explained():
-            return self._connection.execute("SELECT status, reason FROM cells WHERE key = ?", (key,)).fetchone()
+        found = self._select("cells", "WHERE key = ?", key)
+        return (found[0]["status"], found[0]["reason"]) if found else None
 
     def save_problem(self, problem: Problem) -> None:
         """Keep labels, groups, ids and classes once under the problem's fingerprint."""
         with self._transaction():
-            self._insert("INSERT OR IGNORE INTO problems", _written(PROBLEM_COLUMNS, problem))
+            self._insert("problems", vars(problem))
 
     def save(self, cell: Cell) -> None:
         """Keep one cell with all its folds, in one transaction."""
         with self._transaction():
-            for table in ("folds", "scored"):
+            for table in ("cells", "folds", "scored"):
                 self._connection.execute(f"DELETE FROM {table} WHERE key = ?", (cell.key,))
-            self._insert("INSERT OR REPLACE INTO cells", _written(CELL_COLUMNS, cell))
+            self._insert("cells", vars(cell))
             for fold in cell.folds:
-                self._insert("INSERT INTO folds", [cell.key, *_written(FOLD_COLUMNS, fold)])
+                self._insert("folds", {"key": cell.key, **vars(fold)})
 
-    def cells(self, dataset: str | None = None, model: str | None = None) -> list[Cell]:
-        """Cells of a data set and model, or of all, oldest first; without their folds."""
-        wanted = "(:dataset IS NULL OR dataset = :dataset) AND (:model IS NULL OR model = :model)"
-        named = {"dataset": dataset, "model": model}
-        with self._explained():
-            rows = self._connection.execute(f"SELECT * FROM cells WHERE {wanted} ORDER BY rowid", named)
-            return [Cell(**_read(CELL_COLUMNS, row)) for row in rows.fetchall()]
+    def cells(self) -> list[Cell]:
+        """All cells, oldest first; without their folds."""
+        return [Cell(**found) for found in self._select("cells", "ORDER BY rowid")]
 
     def folds(self, key: str) -> tuple[FoldScores, ...]:
         """The folds of a cell, in order."""
-        with self._explained():
-            rows = self._connection.execute("SELECT * FROM folds WHERE key = ? ORDER BY repeat, fold", (key,))
-            found = [_read(FOLD_COLUMNS, row) for _, *row in rows.fetchall()]
-        return tuple(
-            FoldScores(**fold | {"scores": fold["scores"].reshape(-1, len(fold["counts_before"]))}) for fold in found
-        )
+        found = self._select("folds", "WHERE key = ? ORDER BY repeat, fold", key)
+        for columns in found:
+            columns["scores"] = columns["scores"].reshape(-1, len(columns["counts_before"]))
+            del columns["key"]
+        return tuple(FoldScores(**columns) for columns in found)
 
     def problem(self, fingerprint: str) -> Problem:
         """A problem without its vectors.
@@ -162,26 +158,35 @@ class Results:
         HeadError
             Where no such problem was saved.
         """
-        with self._explained():
-            row = self._connection.execute("SELECT * FROM problems WHERE fingerprint = ?", (fingerprint,)).fetchone()
-        if row is None:
-            raise HeadError(got=f"{self.path} holds no problem {fingerprint}", remedy="run fit again")
-        return Problem(**_read(PROBLEM_COLUMNS, row))
+        for found in self._select("problems", "WHERE fingerprint = ?", fingerprint):
+            return Problem(**found)
+        raise HeadError(got=f"{self.path} holds no problem {fingerprint}", remedy="run fit again")
 
     def kept_scored(self, version: int) -> Iterator[tuple[str, dict[str, Any], list[bytes]]]:
         """What was computed of cells by this version: key, what is plain, and arrays."""
-        query = f"SELECT {SCORED} FROM scored WHERE version = ?"
-        with self._explained():
-            for key, about, *arrays in self._connection.execute(query, (version,)):
-                yield key, json.loads(about), arrays
+        for found in self._select("scored", "WHERE version = ?", version):
+            key, about, *arrays, _ = found.values()
+            yield key, about, arrays
 
     def keep_scored(self, key: str, version: int, about: dict[str, Any], arrays: list[bytes]) -> None:
         """Keep what was computed of a cell beside it."""
         with self._transaction():
-            self._insert("INSERT OR REPLACE INTO scored", [key, json.dumps(about), *arrays, version])
+            self._insert("scored", dict(zip(SCORED, (key, about, *arrays, version), strict=True)))
 
-    def _insert(self, command: str, row: list[Any]) -> None:
-        self._connection.execute(f"{command} VALUES ({', '.join('?' * len(row))})", row)
+    def _select(self, table: str, rows: str, *values: Any) -> list[dict[str, Any]]:
+        columns, _ = TABLES[table]
+        with self._explained():
+            found = self._connection.execute(f"SELECT {', '.join(columns)} FROM {table} {rows}", values)
+            return [
+                {name: codec.read(value) for (name, codec), value in zip(columns.items(), row, strict=True)}
+                for row in found
+            ]
+
+    def _insert(self, table: str, record: Mapping[str, Any]) -> None:
+        """Write a row, in place of one that has its key."""
+        columns, _ = TABLES[table]
+        row = [codec.write(record[name]) for name, codec in columns.items()]
+        self._connection.execute(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(row))})", row)
 
     def _open(self) -> None:
         """Write the schema into a new file; refuse a foreign or newer one."""
@@ -189,12 +194,8 @@ class Results:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         with self._transaction():
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-            if empty and not application:
-                for statement in SCHEMA.split(";"):
-                    connection.execute(statement)
+            tables, application, version = connection.execute(LOOK).fetchone()
+            if not tables and not application:
                 connection.execute(f"PRAGMA application_id = {APPLICATION}")
                 connection.execute(f"PRAGMA user_version = {VERSION}")
             elif application != APPLICATION:
@@ -206,34 +207,22 @@ class Results:
                     got=f"{self.path} has format {version}, this headroom reads {VERSION}",
                     remedy="move it away and fit again, or use the headroom that wrote it",
                 )
-            connection.execute(ADDED)
+            for table, (columns, key) in TABLES.items():
+                typed = ", ".join(f"{name} {codec.type}" for name, codec in columns.items())
+                connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({typed}, PRIMARY KEY ({key}))")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """All of it or nothing."""
-        with self._explained():
+        with self._explained(), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+            yield
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Errors of SQLite and of the file system in the user's words."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise HeadError(
-                got=f"{self.path}: {error}", remedy="check that the folder exists, is writable and has space left"
-            ) from error
-        except (sqlite3.DatabaseError, ValueError) as error:
-            raise HeadError(
-                got=f"{self.path} is damaged or no results database ({error})", remedy="move it away and fit again"
-            ) from error
-        except OSError as error:
-            raise HeadError(
-                got=f"{self.path}: {error.strerror}", remedy="give a folder that can be written with --cache"
-            ) from error
+        except (sqlite3.DatabaseError, ValueError, OSError) as error:
+            got, remedy = next(words for kinds, *words in EXPLAINED if isinstance(error, kinds))
+            raise HeadError(got.format(path=self.path, error=error), remedy) from error

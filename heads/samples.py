@@ -1,8 +1,6 @@
 """What stage two knows of images: one table of annotated vectors, sliced in one place."""
 
-import shutil
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -45,7 +43,9 @@ class Samples:
 
     def take(self, rows: np.ndarray) -> Self:
         """The images of these row numbers."""
-        return replace(self, **{name: column[rows] for name, column in self._columns().items()})
+        columns = {name: getattr(self, name) for name in ("labels", "groups", "vectors", "ids", "split", "views")}
+        there = {name: column for name, column in columns.items() if column is not None and len(column)}
+        return replace(self, **{name: column[rows] for name, column in there.items()})
 
     def transform(self, chain: "Pipeline") -> Self:
         """The same images with vectors and views scaled and reduced by a fitted chain."""
@@ -54,25 +54,6 @@ class Samples:
             flat = chain.transform(views.reshape(-1, views.shape[-1]))
             views = flat.reshape(*views.shape[:2], -1)
         return replace(self, vectors=chain.transform(self.vectors), views=views)
-
-    def write(self, folder: Path) -> None:
-        """Write every column where other processes can map it into memory."""
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        for name, column in (*self._columns().items(), ("classes", self.classes), ("ordinal", self.ordinal)):
-            np.save(folder / f"{name}.npy", np.asarray(column))
-
-    def _columns(self) -> dict[str, np.ndarray]:
-        """The arrays with a row an image."""
-        columns = {name: getattr(self, name) for name in ("labels", "groups", "vectors", "ids", "split", "views")}
-        return {name: column for name, column in columns.items() if column is not None and len(column)}
-
-
-def mapped_samples(folder: Path) -> Samples:
-    """What `Samples.write` left, mapped into memory."""
-    columns = {file.stem: np.load(file, mmap_mode="r") for file in folder.iterdir()}
-    classes, ordinal = tuple(columns.pop("classes").tolist()), bool(columns.pop("ordinal"))
-    return Samples(classes=classes, ordinal=ordinal, **columns)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ from sklearn.model_selection import ParameterGrid
 
 from headroom.errors import HeadError
 from headroom.heads.balancing import BalancerRecord, resample
+from headroom.heads.cell import GridSettings
 from headroom.heads.classifiers import HEADS, WEIGHTINGS, HeadRecord
 from headroom.heads.folds import plan_folds
 from headroom.heads.models import (
@@ -82,10 +84,10 @@ class Trainer:
         return (after / after.sum()) / np.maximum(before / before.sum(), 1 / before.sum())
 
     @cached_property
-    def inner(self) -> list[tuple["Trainer", np.ndarray]]:
-        """Trainers on inner training parts, each with the rows it has not seen; empty where classes are too scarce."""
+    def inner(self) -> list[tuple["Trainer", Samples]]:
+        """Trainers on inner training parts, each with what it has not seen; empty where classes are too scarce."""
         plan = plan_inner_folds(self.part.labels, self.part.groups, seed=self.seed)
-        return [(replace(self, part=self.part.take(train), tune=False), held) for train, held in plan]
+        return [(replace(self, part=self.part.take(train), tune=False), self.part.take(held)) for train, held in plan]
 
     def fit(self, name: str) -> FittedHead:
         """The named head, fitted once, with thresholds where the balancer asks for them.
@@ -116,41 +118,36 @@ class Trainer:
 
     def unseen_scores(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Inner out-of-fold scores of the named head, and the labels of the same images."""
-        seen = self.part.labels[np.concatenate([held for _, held in self.inner] or [np.empty(0, dtype=int)])]
-        scarce = np.setdiff1d(self.part.labels, seen)
+        labels = np.concatenate([held.labels for _, held in self.inner] or [np.empty(0, dtype=int)])
+        scarce = np.setdiff1d(self.part.labels, labels)
         if len(scarce):
             classes = " and ".join(repr(self.part.classes[label]) for label in scarce)
             raise HeadError(
                 got=f"inner folds need {INNER_FOLDS} patients or contents a class; {classes} has fewer in training",
                 remedy="add images, or use another head or --balance",
             )
-        scores = [inner.plain(name).scores(self.part.vectors[held]) for inner, held in self.inner]
-        return np.concatenate(scores), np.concatenate([self.part.labels[held] for _, held in self.inner])
+        return np.concatenate([inner.plain(name).scores(held.vectors) for inner, held in self.inner]), labels
 
-    def estimator(self, record: HeadRecord, parameters: Mapping[str, Any]) -> Any:
-        """One estimator fitted on the balanced part."""
-        vectors, labels = self.balanced
-        weight_parameters, weight_arguments = self.weights(record, labels)
+    def estimator(
+        self, record: HeadRecord, parameters: Mapping[str, Any], on: tuple[np.ndarray, np.ndarray] | None = None
+    ) -> Any:
+        """One estimator fitted on the balanced part, or on other vectors and labels; weighted as the balancer asks."""
+        vectors, labels = on or self.balanced
+        if self.balancer.weighted and not record.weighting:
+            raise HeadError(
+                got=f"{record.title} takes no class weights",
+                remedy="use --balance threshold or random-over with it, or another head",
+            )
+        weights = WEIGHTINGS[record.weighting](labels) if self.balancer.weighted else ({}, {})
         fast = self.fast and bool(record.fast)
         build = resolve_name(record.fast if fast else record.build)
-        settings = {**record.parameters, **(record.fast_parameters if fast else {}), **weight_parameters, **parameters}
+        settings = {**record.parameters, **(record.fast_parameters if fast else {}), **weights[0], **parameters}
         if record.seeded:
             settings["random_state"] = self.seed
         estimator = build(**settings)
         if record.threaded and "n_jobs" in estimator.get_params():
             estimator.set_params(n_jobs=self.threads)
-        return estimator.fit(vectors, labels, **weight_arguments)
-
-    def weights(self, record: HeadRecord, labels: np.ndarray) -> tuple[dict, dict]:
-        """Parameters and fit arguments for balanced class weights, where the balancer asks for them."""
-        if not self.balancer.weighted:
-            return {}, {}
-        if not record.weighting:
-            raise HeadError(
-                got=f"{record.title} takes no class weights",
-                remedy="use --balance threshold or random-over with it, or another head",
-            )
-        return WEIGHTINGS[record.weighting](labels)
+        return estimator.fit(vectors, labels, **weights[1])
 
 
 def _single(trainer: Trainer, record: HeadRecord) -> FittedHead:
@@ -158,55 +155,40 @@ def _single(trainer: Trainer, record: HeadRecord) -> FittedHead:
     parameters = _search(trainer, record) if trainer.tune and record.tune else {}
     estimator = trainer.estimator(record, parameters)
     calibration = _calibration(trainer, record, parameters) if record.calibrate else Calibration()
-    return Single(estimator, calibration, trainer.shift)
+    shift = trainer.shift if calibration.map else np.ones(len(trainer.shift))  # else nothing undoes it
+    return Single(estimator, calibration, shift)
 
 
 def _calibration(trainer: Trainer, record: HeadRecord, parameters: dict[str, Any]) -> Calibration:
     """Fitted on one inner fold; the plain softmax where classes are too scarce to hold images out or to resample."""
-    if not trainer.inner:
-        return Calibration()
-    inner, held = trainer.inner[0]
-    try:
-        outputs = margins(inner.estimator(record, parameters), trainer.part.vectors[held])
-    except HeadError:
-        return Calibration()
-    return fit_calibration(outputs, trainer.part.labels[held])
+    for inner, held in trainer.inner[:1]:
+        with suppress(HeadError):
+            return fit_calibration(margins(inner.estimator(record, parameters), held.vectors), held.labels)
+    return Calibration()
 
 
 def _search(trainer: Trainer, record: HeadRecord) -> dict[str, Any]:
     """The parameters of the record's search space with the best macro recall on the inner folds."""
-    part = trainer.part
 
     def recall(parameters: dict[str, Any]) -> float:
-        predicted = [inner.estimator(record, parameters).predict(part.vectors[held]) for inner, held in trainer.inner]
-        labels = [part.labels[held] for _, held in trainer.inner]
+        predicted = [inner.estimator(record, parameters).predict(held.vectors) for inner, held in trainer.inner]
+        labels = [held.labels for _, held in trainer.inner]
         return balanced_accuracy_score(np.concatenate(labels), np.concatenate(predicted))
 
     return max(ParameterGrid(dict(record.tune)), key=recall) if trainer.inner else {}
 
 
 def _vote(trainer: Trainer, record: HeadRecord) -> FittedHead:
-    return Voting([_single_of(trainer, member) for member in record.members])
+    return Voting([trainer.plain(member) for member in record.members])
 
 
 def _stack(trainer: Trainer, record: HeadRecord) -> FittedHead:
     """Members fitted on the whole part; the last estimator on their inner out-of-fold scores."""
-    members = [_single_of(trainer, member) for member in record.members]
+    members = [trainer.plain(member) for member in record.members]
     unseen = [trainer.unseen_scores(member) for member in record.members]
-    labels = unseen[0][1]
-    weight_parameters, _ = trainer.weights(record, labels)
-    last = resolve_name(record.build)(**record.parameters, **weight_parameters)
-    shift = (
-        np.ones_like(trainer.shift) if trainer.balancer.weighted else trainer.shift
-    )  # a weighted last estimator shifts
-    return Stacking(members, last.fit(stacked([scores for scores, _ in unseen]), labels), shift)
-
-
-def _single_of(trainer: Trainer, name: str) -> Single:
-    """A member: one estimator, fitted once."""
-    head = trainer.plain(name)
-    assert isinstance(head, Single)
-    return head
+    last = trainer.estimator(record, {}, on=(stacked([scores for scores, _ in unseen]), unseen[0][1]))
+    shift = np.ones(len(trainer.shift)) if trainer.balancer.weighted else trainer.shift  # weights shift the last one
+    return Stacking(members, last, shift)
 
 
 COMBINE: dict[str, Callable[[Trainer, HeadRecord], FittedHead]] = {"single": _single, "vote": _vote, "stack": _stack}
@@ -242,15 +224,13 @@ def plan_inner_folds(labels: np.ndarray, groups: np.ndarray, *, seed: int) -> li
         if not scarce:
             break
         free &= ~np.isin(groups, groups[free & np.isin(labels, scarce)])
-    if len(present) < 2:
-        return []
-    rows = np.flatnonzero(free)
-    try:
-        plan = plan_folds(labels[rows], groups[rows], np.full(len(rows), ""), folds=INNER_FOLDS, seed=seed)
-    except HeadError:
-        return []
-    everything = np.arange(len(labels))
-    return [(np.setdiff1d(everything, rows[fold.test]), rows[fold.test]) for fold in plan]
+    rows, everything = np.flatnonzero(free), np.arange(len(labels))
+    codes = np.searchsorted(present, labels[rows])
+    images = Samples(labels=codes, groups=groups[rows], classes=tuple(map(str, present)))
+    with suppress(HeadError):
+        plan = plan_folds(images, GridSettings(folds=INNER_FOLDS, seed=seed))
+        return [(np.setdiff1d(everything, rows[fold.test]), rows[fold.test]) for fold in plan]
+    return []
 
 
 def has_intelex() -> bool:

@@ -79,8 +79,3 @@ def _follow(parent: int, folder: Path) -> None:
         time.sleep(1)
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
-
-
-def available_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,7 @@
 """From embedding files in the cache to the problems of stage two."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -9,12 +9,10 @@ from headroom.errors import FeatureError, UsageError
 from headroom.features.store import read_vectors
 from headroom.heads.folds import union_groups
 from headroom.heads.samples import Problem
-from headroom.pipeline.cache import Cached, EmbeddingFile
+from headroom.pipeline.cache import Cached, EmbeddingFile, Image
 from headroom.pipeline.names import pick, unknown
 
 FUSION = "+"
-
-Image = tuple[str, bytes]  # id and content hash
 
 
 def plan_problems(
@@ -44,13 +42,15 @@ def plan_problems(
     problems = []
     for dataset in pick("data set", list(datasets) or ["all"], dict.fromkeys(item.dataset for item in cached.files)):
         newest = cached.newest(dataset)
-        exact = {f"{item.model}@{item.fingerprint[:8]}": item for item in cached.files if item.dataset == dataset}
+        here = {f"{item.model}@{item.fingerprint[:8]}": item for item in cached.files if item.dataset == dataset}
+        here |= newest
         for asked in list(models) or ["all"]:
-            if FUSION in asked or "@" in asked:
-                parts = tuple(_one(part, exact | newest) for part in asked.split(FUSION))
-                problems.append((dataset, asked, parts))
-            else:
-                problems += [(dataset, model, (newest[model],)) for model in pick("stored model", [asked], newest)]
+            is_exact = FUSION in asked or "@" in asked
+            for name in [asked] if is_exact else pick("stored model", [asked], newest):
+                parts = name.split(FUSION)
+                for missing in [part for part in parts if part not in here]:
+                    raise unknown(kind="stored model", name=missing, rows=list(here))
+                problems.append((dataset, name, tuple(here[part] for part in parts)))
     return list(dict.fromkeys(problems))
 
 
@@ -80,56 +80,41 @@ def load_problem(
     FeatureError
         A file is damaged, or the files have no image in common.
     """
-    first, *others = [_rows(file) for file in files]
+    first, *others = [file.rows for file in files]
     images = [image for image in first if all(image in index for index in others)]
     if not images:
         raise FeatureError(
             got=f"the embeddings of {model} have no image in common",
             remedy="run extract for all of them on the same images",
         )
-    header, rows = files[0].header, [first[image] for image in images]
-    labels, hashes = header.labels[rows], header.content_hash.astype(str)[rows]
-    ids, groups, split = (np.array(texts)[rows] for texts in (header.ids, header.groups, header.split))
-    ordinal = bool(header.about["ordinal"])
+    found = files[0].header.take([first[image] for image in images])
+    hashes = found.content_hash.astype(str)
     digest = hashlib.sha256("|".join((dataset, model, *(file.fingerprint for file in files))).encode())
-    for column in (labels.astype(np.int64), *(np.char.encode(text, "utf-8") for text in (ids, groups, hashes, split))):
+    texts = [np.char.encode(text, "utf-8") for text in (found.ids, found.groups, hashes, found.split)]
+    for column in (found.labels.astype(np.int64), *texts):
         digest.update(np.ascontiguousarray(column).tobytes())
-    digest.update(repr((header.classes, ordinal)).encode())
+    digest.update(repr((found.classes, found.ordinal)).encode())
     return Problem(
         dataset=dataset,
         model=model,
-        vectors=_joined(files, images) if vectors else np.empty((len(ids), 0), np.float32),
-        labels=labels,
-        classes=header.classes,
-        ids=ids,
-        groups=union_groups(groups, hashes),
-        split=split,
-        ordinal=ordinal,
+        vectors=_joined(files, images) if vectors else np.empty((len(found), 0), np.float32),
+        labels=found.labels,
+        classes=found.classes,
+        ids=found.ids,
+        groups=union_groups(found.groups, hashes),
+        split=found.split,
+        ordinal=found.ordinal,
         fingerprint=digest.hexdigest(),
         views=_views(files, images) if views else None,
     )
-
-
-def _one(name: str, files: Mapping[str, EmbeddingFile]) -> EmbeddingFile:
-    """The file that a name stands for."""
-    if name not in files:
-        raise unknown(kind="stored model", name=name, rows=list(files))
-    return files[name]
-
-
-def _rows(file: EmbeddingFile) -> dict[Image, int]:
-    """The row of each image in a file."""
-    images = zip(file.header.ids, file.header.content_hash.tolist(), strict=True)
-    return {image: row for row, image in enumerate(images)}
 
 
 def _joined(files: Sequence[EmbeddingFile], images: list[Image]) -> np.ndarray:
     """Vectors of these images, those of several files side by side; float32, shape (n, d)."""
     parts = []
     for file in files:
-        index = _rows(file)
-        vectors = read_vectors(file.path, 0, len(index))
-        parts.append(vectors if images == list(index) else vectors[[index[image] for image in images]])
+        vectors = read_vectors(file.path, 0, len(file.rows))
+        parts.append(vectors if images == list(file.rows) else vectors[[file.rows[image] for image in images]])
     return parts[0] if len(parts) == 1 else np.hstack(parts)  # no copy of what may be large
 
 
@@ -137,5 +122,5 @@ def _views(files: Sequence[EmbeddingFile], images: list[Image]) -> np.ndarray | 
     """The views that every file has of all these images; float32, shape (n, v, d), or None."""
     places = [{view.about["view"]: view for view in file.views} for file in files]
     common = [[place[name] for place in places] for name in sorted(set.intersection(*map(set, places)))]
-    joined = [_joined(parts, images) for parts in common if all(_rows(part).keys() >= set(images) for part in parts)]
+    joined = [_joined(parts, images) for parts in common if all(part.rows.keys() >= set(images) for part in parts)]
     return np.stack(joined, axis=1) if joined else None

@@ -32,10 +32,7 @@ def leaderboard(cells: Iterable[Cell], scored: Mapping[str, Scored]) -> list[dic
     """
     rows = [
         {
-            "dataset": cell.dataset,
-            "model": cell.model,
-            "head": cell.head,
-            "balance": cell.balance,
+            **cell.place,
             "protocol": cell.protocol,
             "n": scored[cell.key].n,
             "metrics": scored[cell.key].metrics,

@@ -15,7 +15,7 @@ from headroom.heads.scores.predictions import Predictions, Sums
 CONFUSION: Literal["confusion"] = "confusion"
 SCORES: Literal["scores"] = "scores"
 
-PerClass = Callable[[Sums], np.ndarray]
+Measure = Callable[[Sums], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class MetricRecord:
     short: str
     higher_is_better: bool
     needs: Literal["confusion", "scores"]
-    compute: Callable[[Sums], np.ndarray]
+    compute: Measure
     definition: str
     ordinal_only: bool = False
     inflates: bool = False
@@ -71,12 +71,12 @@ def _counts(sums: Sums) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
     return hits, true, predicted, true.sum(axis=1, keepdims=True)
 
 
-def _macro(per_class: PerClass) -> Callable[[Sums], np.ndarray]:
+def _macro(by_class: Measure) -> Measure:
     """The mean of a metric by class, over the classes that occur among the labels."""
 
     def mean(sums: Sums) -> np.ndarray:
         present = sums.confusion.sum(axis=2) > 0
-        return _ratio(np.where(present, per_class(sums), 0).sum(axis=1), present.sum(axis=1))
+        return _ratio(np.where(present, by_class(sums), 0).sum(axis=1), present.sum(axis=1))
 
     return mean
 
@@ -174,7 +174,7 @@ METRICS: dict[str, MetricRecord] = {
 }
 # fmt: on
 
-PER_CLASS: dict[str, tuple[str, PerClass]] = {
+PER_CLASS: dict[str, tuple[str, Measure]] = {
     "recall": (CONFUSION, _recalls),
     "specificity": (CONFUSION, _specificities),
     "precision": (CONFUSION, _precisions),
@@ -218,54 +218,12 @@ def _value(record: MetricRecord, sums: Sums, ordinal: bool) -> np.ndarray:
     return record.compute(sums) if applies else np.full(sums.weights.shape[1], np.nan)
 
 
-def score(
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    scores: np.ndarray,
-    n_classes: int,
-    ordinal: bool,
-    names: Iterable[str] | None = None,
-) -> dict[str, float | None]:
-    """Compute the metrics of one set of predictions.
-
-    Parameters
-    ----------
-    labels, predicted : ndarray of int, shape (n,)
-        True and predicted class of each case, in 0 to `n_classes` - 1.
-    scores : ndarray of float, shape (n, n_classes)
-        Class probabilities, each row summing to 1. They need not agree with `predicted`.
-    n_classes : int
-    ordinal : bool
-        Whether the classes are ordered; quadratic weighted kappa is None where they are not.
-    names : iterable of str, optional
-        Keys of `METRICS`; all by default.
-
-    Returns
-    -------
-    dict of str to float or None
-        None where a metric is undefined. Classes that no case has are left out of the means over classes.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> labels = np.array([0, 0, 1, 2])
-    >>> predicted = np.array([0, 0, 1, 1])
-    >>> score(labels, predicted, np.eye(3)[predicted], 3, ordinal=True, names=["accuracy", "recall_macro"])
-    {'accuracy': 0.75, 'recall_macro': 0.6666666666666666}
-    """
-    values = evaluate([Sums.once(Predictions(labels, predicted, scores, n_classes))], ordinal, names)
-    return {name: number(value[0]) for name, value in values.items()}
-
-
-def per_class(
-    labels: np.ndarray, predicted: np.ndarray, scores: np.ndarray, n_classes: int
-) -> dict[str, list[float | None]]:
+def per_class(cases: Predictions) -> dict[str, list[float | None]]:
     """Compute one-vs-rest recall, specificity, precision and AUROC of every class.
 
     Parameters
     ----------
-    labels, predicted, scores, n_classes
-        As for `score`.
+    cases : Predictions
 
     Returns
     -------
@@ -277,13 +235,14 @@ def per_class(
     Examples
     --------
     >>> import numpy as np
-    >>> per_class(np.array([0, 0, 1]), np.array([0, 1, 1]), np.eye(3)[[0, 1, 1]], 3)["recall"]
+    >>> per_class(Predictions(np.array([0, 0, 1]), np.array([0, 1, 1]), np.eye(3)[[0, 1, 1]], 3))["recall"]
     [0.5, 1.0, None]
     """
-    sums = Sums.once(Predictions(labels, predicted, scores, n_classes))
-    usable = sums.predictions.scores_usable
+    sums = Sums.once(cases)
     return {
-        name: [number(value) for value in compute(sums)[0]] if usable or needs == CONFUSION else [None] * n_classes
+        name: [number(value) for value in compute(sums)[0]]
+        if cases.scores_usable or needs == CONFUSION
+        else [None] * cases.n_classes
         for name, (needs, compute) in PER_CLASS.items()
     }
 

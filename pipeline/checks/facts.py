@@ -17,12 +17,12 @@ import numpy as np
 from PIL import Image
 
 from headroom.errors import FeatureError
-from headroom.features.store import Header, replacing
+from headroom.features.store import Header
 from headroom.heads.cell import Cell
 from headroom.heads.folds import near_duplicates
 from headroom.heads.samples import Problem
 from headroom.heads.scores.scored import Scored
-from headroom.pipeline.cache import Cached, EmbeddingFile
+from headroom.pipeline.cache import Cached, EmbeddingFile, kept
 from headroom.pipeline.problems import load_problem
 
 VERSION = 1  # of the facts that are kept: raised wherever one would be another
@@ -30,6 +30,7 @@ FILE_PROPERTIES = ("width", "height", "mode", "format", "bytes")
 MOST_VECTORS = 20_000  # compared with each other for near-duplicates
 MOST_FILES = 5_000  # opened for their properties
 TREE_FOLDS = 5
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow makes of a damaged file
 
 
 @dataclass(frozen=True)
@@ -160,27 +161,7 @@ def file_facts(properties: np.ndarray, labels: np.ndarray) -> FileFacts | None:
 
 
 def _kept(item: EmbeddingFile, name: str, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Facts of a data set by name: those kept under this key, or computed and, where the cache can be written, kept."""
-    path, key = item.path.with_name("facts.json"), f"{VERSION} {key}"
-    known = _read_facts(path)
-    if name not in known or known[name]["key"] != key:
-        known[name] = {"key": key, "facts": compute()}
-        with suppress(OSError), replacing(path) as beside:
-            beside.write_text(json.dumps({"checksum": _checksum(known), "kept": known}), encoding="utf-8")
-    return known[name]["facts"]
-
-
-def _read_facts(path: Path) -> dict[str, Any]:
-    """Everything that is kept; nothing where the file is missing, damaged or another's."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["checksum"] == _checksum(content["kept"]):
-            return content["kept"]
-    return {}
-
-
-def _checksum(kept: Any) -> str:
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+    return kept(item.path.with_name("facts.json"), name, f"{VERSION} {key}", compute)
 
 
 def _model_facts(item: EmbeddingFile) -> dict[str, Any]:
@@ -191,26 +172,26 @@ def _model_facts(item: EmbeddingFile) -> dict[str, Any]:
     telling = item.about.get("weights") != "random"  # a random network finds everything alike
     pairs = rows[near_duplicates(np.where(finite[rows], vectors[rows], 0) if telling else vectors[:0])]
     pairs = pairs[groups[pairs[:, 0]] != groups[pairs[:, 1]]]
-    found = ModelFacts(
-        model=item.model,
-        dim=vectors.shape[1],
-        not_finite=int((~finite).any(axis=0).sum()),
-        dead=int((vectors.max(axis=0, initial=-np.inf) == vectors.min(axis=0, initial=np.inf)).sum()),
-        near=len(pairs),
-        pair=problem.ids[pairs[:1].ravel()].tolist(),
-    )
-    return asdict(found)
+    return {
+        "model": item.model,
+        "dim": vectors.shape[1],
+        "not_finite": int((~finite).any(axis=0).sum()),
+        "dead": int((vectors.max(axis=0, initial=-np.inf) == vectors.min(axis=0, initial=np.inf)).sum()),
+        "near": len(pairs),
+        "pair": problem.ids[pairs[:1].ravel()].tolist(),
+    }
 
 
 def _look(item: EmbeddingFile, root: Path) -> tuple[tuple[str, ...], FileFacts | None]:
     """Images whose file is gone, or of another size or time than when it was read; and what the files tell."""
     header = item.header
     stamps = [_stamp(root / name) for name in header.ids]
-    known = header.stamps.tolist()
     state = json.dumps([str(root.resolve()), header.ids.tolist(), header.labels.tolist(), stamps])
     key = hashlib.sha256(state.encode()).hexdigest()
     told = _kept(item, "image files", key, partial(_opened, header, root))
-    changed = tuple(name for name, then, now in zip(header.ids, known, stamps, strict=True) if then != now)
+    changed = tuple(
+        name for name, then, now in zip(header.ids, header.stamps.tolist(), stamps, strict=True) if then != now
+    )
     return changed, FileFacts(**told) if told else None
 
 
@@ -224,17 +205,13 @@ def _stamp(path: Path) -> list[int] | None:
 
 def _opened(header: Header, root: Path) -> dict[str, Any]:
     """What a seeded sample of the files tells; those that Pillow cannot open are left out."""
-    found, rows = [], []
+    found: dict[int, tuple] = {}
     for row in np.sort(np.random.default_rng(0).permutation(len(header.ids))[:MOST_FILES]):
         path = root / header.ids[row]
-        try:
-            with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
-                found.append((image.width, image.height, image.mode, image.format, path.stat().st_size))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            continue
-        rows.append(row)
-    properties = np.array(found, dtype=object).reshape(-1, len(FILE_PROPERTIES))
-    told = file_facts(properties, header.labels[np.array(rows, dtype=np.int64)])
+        with suppress(*UNREADABLE), warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+            found[row] = (image.width, image.height, image.mode, image.format, path.stat().st_size)
+    properties = np.array(list(found.values()), dtype=object).reshape(-1, len(FILE_PROPERTIES))
+    told = file_facts(properties, header.labels[np.array(list(found), dtype=np.int64)])
     return asdict(told) if told else {}
 
 

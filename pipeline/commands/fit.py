@@ -57,8 +57,8 @@ def _fitted(asked: SimpleNamespace) -> list[dict[str, Any]]:
         for name, embedding, files in planned:
             try:
                 problem = load_problem(name, embedding, files, views=augmented)
-                cells = plan_cells([problem], heads, balancers, settings, results)
-                rows += run_cells(cells, results, jobs=asked.jobs, progress=show)
+                cells = plan_cells(problem, heads, balancers, settings, results)
+                rows += run_cells(problem, settings, cells, results, jobs=asked.jobs, progress=show)
             except HeadError as error:
                 if len(planned) == 1:
                     raise

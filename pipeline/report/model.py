@@ -16,10 +16,9 @@ from headroom.features.store import replacing
 from headroom.heads.cell import Cell, FoldScores
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
-from headroom.heads.scores.comparing import comparisons, contrast, plan_comparisons
+from headroom.heads.scores.comparing import PairedResult, comparisons, contrast, holm, plan_comparisons
 from headroom.heads.scores.leaderboard import judge_choice, leaderboard
 from headroom.heads.scores.metrics import METRICS, per_class
-from headroom.heads.scores.paired import PairedResult, holm
 from headroom.heads.scores.scored import Scored, scored_cells
 from headroom.pipeline.cache import Cached, EmbeddingFile, read_cache
 from headroom.pipeline.names import pick
@@ -391,7 +390,7 @@ def _with_figures(source: Source, chapter: Chapter) -> Chapter:
     if chapter.best is None:
         return chapter
     cases = details.predictions(source.folds(chapter.best["key"]))
-    by_class = per_class(cases.labels, cases.predicted, cases.scores, cases.n_classes)
+    by_class = per_class(cases)
     shown = _digest(source, chapter)
     kept = source.cache / "reports" / "figures" / f"{hashlib.sha256(source.dataset.encode()).hexdigest()[:16]}.json"
     try:

@@ -4,10 +4,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from headroom.heads.balancing import BALANCERS
-from headroom.heads.scores.comparing import BASELINE
+from headroom.heads.scores.comparing import BASELINE, PairedResult
 from headroom.heads.scores.leaderboard import Choice
 from headroom.heads.scores.metrics import METRICS
-from headroom.heads.scores.paired import PairedResult
 
 Row = dict[str, Any]
 

@@ -6,9 +6,17 @@ from types import SimpleNamespace
 import numpy as np
 
 from headroom.heads.cell import Cell, FoldScores
+from headroom.heads.scores.metrics import evaluate, number
+from headroom.heads.scores.predictions import Predictions, Sums
 from headroom.heads.scores.scored import score_folds
 
 CLASSES = 3
+
+
+def score(labels, predicted, scores, n_classes, ordinal, names=None):
+    """The metrics of one set of predictions."""
+    values = evaluate([Sums.once(Predictions(labels, predicted, scores, n_classes))], ordinal, names)
+    return {name: number(value[0]) for name, value in values.items()}
 
 
 def scored_of(cells, problem):

@@ -1,11 +1,12 @@
 """Small made-up problems with vectors, for the tests of what is fitted on them."""
 
+import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from headroom.heads.cell import GridSettings
 from headroom.heads.crossval import Task, fit_task
-from headroom.heads.folds import folds_of
+from headroom.heads.folds import plan_folds
 from headroom.heads.samples import Problem
 
 COUNTS = (60, 40, 28)  # groups a class
@@ -41,10 +42,10 @@ def make_problem(*, signal=2.5, dimension=6, permuted=False, ordinal=False, view
 def fit(problem, heads, balance, folder, **settings):
     """Outcomes of all folds by head, fitted in this process."""
     chosen = GridSettings(**{"folds": 2, **settings})
-    problem.write(folder / problem.fingerprint)
+    joblib.dump(problem, folder / problem.fingerprint)
     with threadpool_limits(1):
         folds = [
             fit_task(Task(folder / problem.fingerprint, fold, balance, chosen, tuple(heads)))
-            for fold in folds_of(problem, chosen)
+            for fold in plan_folds(problem, chosen)
         ]
     return {head: [fold[head] for fold in folds] for head in heads}

@@ -5,8 +5,9 @@ import pytest
 from sklearn import metrics as sk
 
 from headroom.heads.scores.bootstrap import draw_weights, drawn_metrics, percentile_interval
-from headroom.heads.scores.metrics import METRICS, score
+from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.predictions import Predictions, Sums
+from tests.heads.cells import score
 
 
 @pytest.fixture(params=[0.02, 3.0], ids=["many-ties", "few-ties"])

@@ -7,10 +7,10 @@ import pytest
 
 from headroom.heads.balancing import BALANCERS
 from headroom.heads.scores import comparing
-from headroom.heads.scores.metrics import METRICS, score
-from headroom.heads.scores.paired import corrected_t, holm
+from headroom.heads.scores.comparing import corrected_t, holm
+from headroom.heads.scores.metrics import METRICS
 from headroom.pipeline.report.words import sentence
-from tests.heads.cells import make_cell, make_problem, scored_of
+from tests.heads.cells import make_cell, make_problem, score, scored_of
 
 COMPARED = [name for name, record in METRICS.items() if record.compared]
 

@@ -6,9 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headroom.errors import HeadError
-from headroom.heads.folds import near_duplicates, plan_folds, union_groups
+from headroom.heads import folds as module
+from headroom.heads.cell import GridSettings
+from headroom.heads.folds import near_duplicates, union_groups
+from headroom.heads.samples import Samples
 
+CLASSES = ("well", "ill", "worse")
 IDS = st.lists(st.tuples(st.sampled_from("abcd "), st.sampled_from("pqrs ")), min_size=1, max_size=30)
+
+
+def plan_folds(labels, groups, split, **settings):
+    samples = Samples(labels=labels, groups=groups, split=split, classes=CLASSES[: labels.max() + 1])
+    return module.plan_folds(samples, GridSettings(**settings))
 
 
 @given(IDS)
@@ -78,7 +87,7 @@ def test_an_official_split_of_repeated_images_is_refused_for_what_it_is():
 )
 def test_what_cannot_be_divided_is_refused_in_one_line(labels, groups, settings, message):
     with pytest.raises(HeadError) as caught:
-        plan_folds(np.array(labels), np.array(groups), np.full(len(labels), ""), classes=("well", "ill"), **settings)
+        plan_folds(np.array(labels), np.array(groups), np.full(len(labels), ""), **settings)
     assert message in caught.value.got
     assert caught.value.remedy
     assert "\n" not in caught.value.got + caught.value.remedy
@@ -88,7 +97,7 @@ def test_a_class_that_no_draw_can_place_is_named():
     labels = np.array([0] * 20 + [1] * 3 + [2] * 3)
     groups = np.array([*range(20), 20, 21, 22, 20, 21, 23])
     with pytest.raises(HeadError, match=r"class '(ill|worse)'"):
-        plan_folds(labels, groups, np.full(26, ""), classes=("well", "ill", "worse"), folds=4)
+        plan_folds(labels, groups, np.full(26, ""), folds=4)
 
 
 def test_near_duplicates_are_all_pairs_above_the_threshold():

@@ -28,15 +28,16 @@ def results(tmp_path):
 
 
 def run(results, problem, heads, balancers, settings=SETTINGS):
-    planned = plan_cells([problem], heads, balancers, settings, results)
-    return {(cell["head"], cell["balance"]): cell for cell in run_cells(planned, results, jobs=1)}
+    planned = plan_cells(problem, heads, balancers, settings, results)
+    return {(cell["head"], cell["balance"]): cell for cell in run_cells(problem, settings, planned, results, jobs=1)}
 
 
 def test_a_grid_is_fitted_once_and_then_reused_failures_included(results):
     problem, heads, balancers = make_problem(), ["knn", "gaussian-nb"], ["none", "class-weight"]
     seen = []
-    planned = plan_cells([problem], heads, balancers, SETTINGS, results)
-    first = list(run_cells(planned, results, jobs=2, progress=lambda *report: seen.append(report[:2])))
+    planned = plan_cells(problem, heads, balancers, SETTINGS, results)
+    report = {"jobs": 2, "progress": lambda *said: seen.append(said[:2])}
+    first = list(run_cells(problem, SETTINGS, planned, results, **report))
     again = run(results, problem, heads, balancers)
     assert {(cell["head"], cell["balance"]): cell["status"] for cell in first} == {
         ("knn", "none"): "fitted",
@@ -53,8 +54,8 @@ def test_a_grid_is_fitted_once_and_then_reused_failures_included(results):
 
 
 def test_planning_asks_only_what_is_there(results):
-    planned = plan_cells([make_problem()], ["svm", "svm", "knn"], ["smote"], SETTINGS, results)
-    assert [(cell.head, cell.action) for cell in planned] == [("svm", "fit"), ("knn", "fit")]
+    planned = plan_cells(make_problem(), ["svm", "svm", "knn"], ["smote"], SETTINGS, results)
+    assert [(cell.head, cell.status) for cell in planned] == [("svm", "planned"), ("knn", "planned")]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_planning_asks_only_what_is_there(results):
 )
 def test_every_setting_makes_another_cell(results, change):
     cells = [
-        plan_cells([make_problem()], ["svm"], ["none"], settings, results)[0].key
+        plan_cells(make_problem(), ["svm"], ["none"], settings, results)[0].key
         for settings in (SETTINGS, replace(SETTINGS, **change))
     ]
     assert cells[0] != cells[1]
@@ -70,7 +71,7 @@ def test_every_setting_makes_another_cell(results, change):
 
 def test_other_data_parameters_or_views_make_another_cell(results, monkeypatch):
     def key(problem, balance="augment"):
-        return plan_cells([problem], ["voting"], [balance], SETTINGS, results)[0].key
+        return plan_cells(problem, ["voting"], [balance], SETTINGS, results)[0].key
 
     problem = make_problem(views=2)
     keys = [key(problem), key(replace(problem, fingerprint="other")), key(replace(problem, views=None))]
@@ -93,7 +94,7 @@ def test_other_data_parameters_or_views_make_another_cell(results, monkeypatch):
 )
 def test_wrong_names_and_settings_are_refused_before_anything_runs(results, heads, balancers, settings, got, remedy):
     with pytest.raises(HeadError, match=got) as caught:
-        plan_cells([make_problem()], heads, balancers, replace(SETTINGS, **settings), results)
+        plan_cells(make_problem(), heads, balancers, replace(SETTINGS, **settings), results)
     assert remedy in caught.value.remedy
 
 
@@ -165,8 +166,9 @@ from headroom.heads.results import Results
 from tests.heads.problems import make_problem
 
 with Results(sys.argv[1]) as results:
-    planned = plan_cells([make_problem()], ["gaussian-nb", "lda"], ["none", "smote", "adasyn"], GridSettings(), results)
-    for cell in run_cells(planned, results, jobs=1):
+    problem, settings = make_problem(), GridSettings()
+    planned = plan_cells(problem, ["gaussian-nb", "lda"], ["none", "smote", "adasyn"], settings, results)
+    for cell in run_cells(problem, settings, planned, results, jobs=1):
         print(cell["status"], flush=True)
 """
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from headroom.heads.scores.leaderboard import leaderboard
-from headroom.heads.scores.metrics import METRICS, score
-from tests.heads.cells import make_cell, make_problem, scored_of
+from headroom.heads.scores.metrics import METRICS
+from tests.heads.cells import make_cell, make_problem, score, scored_of
 
 
 def rows_of(cells, problem):

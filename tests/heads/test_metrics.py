@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from imblearn.metrics import specificity_score
 from sklearn import metrics as sk
 
-from headroom.heads.scores.metrics import CONFUSION, METRICS, SCORES, per_class, score
+from headroom.heads.scores.metrics import CONFUSION, METRICS, SCORES, per_class
+from headroom.heads.scores.predictions import Predictions
+from tests.heads.cells import score
 
 
 @st.composite
@@ -86,7 +88,7 @@ def test_equals_the_libraries(drawn):
 @given(predictions())
 def test_per_class_equals_the_libraries(drawn):
     labels, predicted, scores, n_classes = drawn
-    ours = per_class(*drawn)
+    ours = per_class(Predictions(*drawn))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for c in range(n_classes):
@@ -133,4 +135,4 @@ def test_scores_that_are_not_finite_leave_the_other_metrics():
     scores = np.array([[1, 0], [np.nan, 0], [0, 1]])
     for name, value in score(labels, labels, scores, 2, ordinal=True).items():
         assert (value is None) == (METRICS[name].needs == SCORES), name
-    assert per_class(labels, labels, scores, 2)["auroc"] == [None, None]
+    assert per_class(Predictions(labels, labels, scores, 2))["auroc"] == [None, None]

@@ -7,9 +7,9 @@ import pytest
 
 from headroom.heads.results import Results
 from headroom.heads.scores import scored as module
-from headroom.heads.scores.metrics import METRICS, score
+from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.scored import Scored, score_folds, scored_cells
-from tests.heads.cells import make_cell
+from tests.heads.cells import make_cell, score
 from tests.heads.problems import make_problem
 
 

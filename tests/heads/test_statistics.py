@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import betainc
 from scipy.stats import ttest_1samp
 
-from headroom.heads.scores.paired import PairedResult, corrected_t, holm, paired_bootstrap
+from headroom.heads.scores.comparing import PairedResult, corrected_t, holm, paired_bootstrap
 
 DIFFERENCES = np.array([0.021, 0.034, -0.006, 0.018, 0.027, 0.011, 0.042, 0.003, 0.015, 0.029])
 

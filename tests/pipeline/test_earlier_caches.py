@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headroom.heads import keys
+from headroom.heads import grid
 from tests.running import headroom
 
 WRITTEN = Path(__file__).parents[1] / "data" / "cache-0.1.tar.xz"
@@ -36,7 +36,7 @@ def earlier(tmp_path, monkeypatch):
     with closing(sqlite3.connect(tmp_path / "cache" / "results.db")) as database:
         written = [json.loads(settings)["versions"] for (settings,) in database.execute("SELECT settings FROM cells")]
     versions = {package: text for each in written for package, text in each.items()}
-    monkeypatch.setattr(keys, "_version", lambda package, library: versions[package])
+    monkeypatch.setattr(grid, "_version", lambda package, library: versions[package])
     return tmp_path
 
 

@@ -141,7 +141,7 @@ def test_a_cache_that_cannot_be_written_is_read_all_the_same(
         raise PermissionError(path)
         yield path
 
-    monkeypatch.setattr(facts, "replacing", refusing)
+    monkeypatch.setattr("headroom.pipeline.cache.replacing", refusing)
     assert told(cache) == told(cache)
     assert calls == dict.fromkeys(ONCE, 2)
     assert not KEPT.exists()
