@@ -1,6 +1,9 @@
-"""What the cache holds, each file opened once; and whether it can be read back as it was written."""
+"""What the cache holds, each file opened once; what was dear to learn; and whether all can be read back as written."""
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
@@ -8,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from headroom.errors import FeatureError, HeadError
+from headroom.features.atomic import replacing
 from headroom.features.store import Header, read_about, read_header, read_vectors
 from headroom.heads.results import Results
 
@@ -64,6 +68,27 @@ def read_cache(cache: Path) -> Cached:
         if not item.about["view"]
     ]
     return Cached(tuple(sorted(files, key=attrgetter("dataset", "model"))), tuple(unreadable))
+
+
+def kept(path: Path, name: str, key: str, compute: Callable[[], Any]) -> Any:
+    """What a JSON file keeps by this name under a key of all that determined it; else computed and, if possible, kept.
+
+    A file that is missing, damaged or another's keeps nothing; one that cannot be written is left alone.
+    """
+    known: dict[str, Any] = {}
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["checksum"] == _checksum(content["kept"]):
+            known = content["kept"]
+    if name not in known or known[name]["key"] != key:
+        known[name] = {"key": key, "facts": compute()}
+        with suppress(OSError), replacing(path) as beside:
+            beside.write_text(json.dumps({"checksum": _checksum(known), "kept": known}), encoding="utf-8")
+    return known[name]["facts"]
+
+
+def _checksum(known: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
 def damages(cache: Path) -> Iterator[str]:

@@ -41,6 +41,7 @@ TEX_DELIMITERS = (
 FILTERS: dict[str, Callable[..., Any]] = {
     **{"digits": words.digits, "interval": words.interval, "difference": words.difference, "capital": words.capital},
     **{"measured": words.measured, "outlook": words.outlook, "setting": setting},
+    **{"mark": words.mark, "sentence": words.sentence},
 }
 TABLES = {"METRICS": METRICS, "SIGNIFICANT": SIGNIFICANT}
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from headroom.heads.scores.metrics import METRICS
 from headroom.pipeline.report.chapter import Chapter, Report
-from headroom.pipeline.report.words import JUDGED, Row, digits, run, setting
+from headroom.pipeline.report.words import JUDGED, Row, digits, mark, run, setting
 
 WIDTH = 80
 RULE_BELOW_HEAD = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
@@ -26,7 +26,7 @@ def as_terminal(report: Report) -> str:
         title = f"{chapter.dataset}: {', '.join(filter(None, (images, chapter.setting)))}"
         shown += ["", _wrapped("", title), "", *_leaderboard(chapter), *_comparisons(chapter), ""]
         shown += [_wrapped("> ", line) for line in chapter.verdict if chapter.rows]
-        shown += [_wrapped("x ", f"{cell.head} {cell.balance}: {cell.why}") for cell in chapter.left_out]
+        shown += [_wrapped("x ", f"{cell.head} {cell.balance}: {cell.reason}") for cell in chapter.left_out]
     return _printed([*shown, "", *_findings(report.checks)]).strip("\n") + "\n"
 
 
@@ -74,7 +74,7 @@ def _comparisons(chapter: Chapter) -> list[RenderableType]:
 
 
 def _marked(item: Row | None) -> str:
-    return "- " if item is None else digits(item["difference"], sign="+") + (item["mark"] or " ")
+    return "- " if item is None else digits(item["difference"], sign="+") + (mark(item) or " ")
 
 
 def _rest(more: int) -> list[RenderableType]:
