@@ -22,9 +22,8 @@ from headroom.pipeline.commands.report import FormName
 from headroom.pipeline.report import figures
 from headroom.pipeline.report.chapter import Report
 from headroom.pipeline.report.figures import FIGURES, FILES
-from headroom.pipeline.report.forms import FORMS, as_csv, escape_latex, escape_markdown
+from headroom.pipeline.report.forms import FORMS, as_csv, as_terminal, escape_latex, escape_markdown
 from headroom.pipeline.report.model import compute, compute_details, current, read_cells, read_sources
-from headroom.pipeline.report.terminal import as_terminal
 from headroom.pipeline.studies import STUDIES, replicated
 from tests.pipeline.reports import FORMULA, NASTY, SCRIPT, forget_results, report_of, write_failed, write_results
 from tests.running import Done
