@@ -111,16 +111,13 @@ def as_svg(figure: Figure, name: str, title: str, description: str) -> str:
     """
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = out.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = out.getvalue().partition("<svg")[2]
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     svg = re.sub("|".join(THEME), lambda found: THEME[found.group()], svg)
     svg = re.sub(r"font: ([^;\"]*?)'[^\"]*?sans-serif", r"font: \1var(--sans)", svg)
     words = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
-    label = f'<svg role="img" aria-labelledby="{name}-title {name}-desc"'
-    head, body = svg.split(">", 1)
-    return head.replace("<svg", label, 1) + ">" + words + body
+    head, _, body = svg.partition(">")
+    return f'<svg role="img" aria-labelledby="{name}-title {name}-desc"{head}>{words}{body}'
 
 
 def _drawn(chapter: Chapter, details: Details) -> Iterator[tuple[FigureRecord, Figure, str]]:
@@ -234,42 +231,25 @@ def _confusion(axes: Axes, chapter: Chapter, details: Details, side: str) -> str
     return f"Confusion matrix of {shown.label}; share found: " + _listed(classes, list(np.diagonal(shares)))
 
 
-def _roc(axes: Axes, chapter: Chapter, details: Details) -> str:
-    """Sensitivity by 1 - specificity."""
-    _diagonal(axes)
-    axes.set(xlabel="1 - specificity", ylabel="sensitivity")
-
-    def points(truth: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        false_positives, sensitivity, _ = roc_curve(truth, score)
-        return false_positives, sensitivity
-
-    return _curves(axes, chapter, details, points, "ROC", "auroc_ovr")
-
-
-def _precision_recall(axes: Axes, chapter: Chapter, details: Details) -> str:
-    """Precision by recall."""
-    axes.set(xlabel="recall", ylabel="precision")
-
-    def points(truth: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        precision, recall, _ = precision_recall_curve(truth, score)
-        return recall[::-1], precision[::-1]
-
-    return _curves(axes, chapter, details, points, "Precision-recall", "auprc_macro")
-
-
-def _curves(axes: Axes, chapter: Chapter, details: Details, points: Callable, title: str, metric: str) -> str:
-    """A curve of the best row for each of the commonest classes, one against the rest, at even steps from 0 to 1."""
-    best = details.best
+def _curves(axes: Axes, chapter: Chapter, details: Details, metric: str) -> str:
+    """The curve whose area a metric is, of the best row, for each of the commonest classes against the rest."""
+    best, of_roc = details.best, metric == "auroc_ovr"
     if best is None or best.metrics["auroc_ovr"] is None:
         return ""
+    if of_roc:
+        _diagonal(axes)
     steps = np.linspace(0, 1, CURVE_POINTS)
     common = np.argsort(-best.confusion.sum(axis=1), kind="stable")[: len(COLOURS)]
     for colour, k in zip(COLOURS, np.sort(common), strict=False):
-        truth = best.cases.labels == k
-        curve = np.full(CURVE_POINTS, np.nan)
-        if truth.any():
-            curve = np.interp(steps, *points(truth, best.cases.scores[:, k]))
-        axes.plot(steps, curve, color=colour, label=_class_names(chapter)[k])
+        truth, score, heights = best.cases.labels == k, best.cases.scores[:, k], steps * np.nan
+        if truth.any() and of_roc:
+            heights = np.interp(steps, *roc_curve(truth, score)[:2])
+        elif truth.any():
+            precision, recall, _ = precision_recall_curve(truth, score)
+            heights = np.interp(steps, recall[::-1], precision[::-1])
+        axes.plot(steps, heights, color=colour, label=_class_names(chapter)[k])
+    title, x, y = ("ROC", "1 - specificity", "sensitivity") if of_roc else ("Precision-recall", "recall", "precision")
+    axes.set(xlabel=x, ylabel=y)
     _legend(axes, ncols=4, handlelength=1.2, columnspacing=1)
     return f"{title} curves by class of {best.label}; {METRICS[metric].title} {digits(best.metrics[metric])}."
 
@@ -368,8 +348,8 @@ FIGURES: tuple[FigureRecord, ...] = (
     FigureRecord("class-recall", "classes", "Recall by class", _class_recall),
     FigureRecord("confusion-plain", "classes", "Confusion, no balancing", partial(_confusion, side="plain")),
     FigureRecord("confusion-balanced", "classes", "Confusion, balanced", partial(_confusion, side="balanced")),
-    FigureRecord("roc", "curves", "ROC, one class against the rest", _roc),
-    FigureRecord("precision-recall", "curves", "Precision and recall", _precision_recall),
+    FigureRecord("roc", "curves", "ROC, one class against the rest", partial(_curves, metric="auroc_ovr")),
+    FigureRecord("precision-recall", "curves", "Precision and recall", partial(_curves, metric="auprc_macro")),
     FigureRecord("reliability", "curves", "Reliability", _reliability),
     FigureRecord("fold-counts", "data", "Training images by fold", _fold_counts),
     FigureRecord("map-pca", "data", "Embedding map, principal components", partial(_map, layout="pca")),

@@ -39,14 +39,6 @@ TEX_SPECIAL = str.maketrans(
         **{mark: f"\\{mark}" for mark in "&%$#_{}"},
     }
 )
-TEX_DELIMITERS = {
-    "variable_start_string": "<<",
-    "variable_end_string": ">>",
-    "block_start_string": "<%",
-    "block_end_string": "%>",
-    "comment_start_string": "<#",
-    "comment_end_string": "#>",
-}
 SAID = ("digits", "interval", "difference", "capital", "measured", "outlook", "setting", "mark", "sentence")
 FILTERS = {name: getattr(words, name) for name in SAID}
 
@@ -132,7 +124,7 @@ def escape_latex(text: str) -> str:
     return _printable(text).translate(TEX_SPECIAL)
 
 
-def _by_template(name: str, escape: Escape | None = None, **delimiters: str) -> Callable[[Report], str]:
+def _by_template(name: str, escape: Escape | None = None) -> Callable[[Report], str]:
     """A form by a template, in which all that is filled in is escaped: as HTML, or by ``escape``."""
 
     def escaped(value: Any) -> Any:
@@ -146,7 +138,6 @@ def _by_template(name: str, escape: Escape | None = None, **delimiters: str) -> 
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        **dict[str, Any](delimiters),
     )
     environment.filters |= FILTERS
     environment.globals |= {"METRICS": METRICS, "SIGNIFICANT": SIGNIFICANT, "version": _version}
@@ -258,7 +249,7 @@ _RECORDS = (
     Form("html", _by_template("page.html"), (CHECKS_SHOWN, FIGURES_SHOWN), "report.html"),
     Form("md", _by_template("report.md", escape_markdown), (CHECKS_SHOWN,)),
     Form("csv", as_csv),
-    Form("latex", _by_template("tables.tex", escape_latex, **TEX_DELIMITERS)),
+    Form("latex", _by_template("tables.tex", escape_latex)),
     Form("json", as_json, (CHECKS_SHOWN,)),
 )
 

@@ -46,7 +46,7 @@ class Source:
     cells : dict of str to Cell
         Fitted and failed ones by key, oldest first.
     problems : dict of str to Problem
-        By fingerprint, without vectors.
+        By fingerprint, without vectors; those of all data sets, as are the next two.
     scored : dict of str to Scored
         Of the fitted cells by key.
     cached : Cached
@@ -113,10 +113,9 @@ def read_sources(
     sources = []
     for dataset in sorted({cell.dataset for cell in cells}):
         here = {cell.key: cell for cell in cells if cell.dataset == dataset}
-        used = {cell.problem: problems[cell.problem] for cell in here.values()}
         wanted = {name for cell in here.values() for name in model_names(cell.model)}
         files = {name: item for name, item in cached.newest(dataset).items() if name in wanted}
-        sources.append(Source(cache, dataset, here, used, scored, cached, files))
+        sources.append(Source(cache, dataset, here, problems, scored, cached, files))
     return sources, cached.unreadable
 
 
@@ -193,14 +192,13 @@ def model_names(model: str) -> list[str]:
 def compute_details(source: Source, chapter: Chapter) -> Details:
     """What figures show beyond the tables."""
 
-    def shown(row: Row | None) -> Shown | None:
-        if row is None:
-            return None
-        return Shown(words.label(row, chapter.columns), row["metrics"], source.predictions(row["key"]))
-
-    plain, balanced = (shown(next(iter(chapter.honest(side)), None)) for side in (False, True))
+    sides = (next(iter(chapter.honest(side)), None) for side in (False, True))
+    plain, balanced = (
+        Shown(words.label(row, chapter.columns), row["metrics"], source.predictions(row["key"])) if row else None
+        for row in sides
+    )
     resampling = [row for row in chapter.honest(balanced=True) if words.balancer(row["balance"]) in chapter.counts]
-    row = next((row for row in resampling if row["balance"] == QUESTION), next(iter(resampling), None))
+    row = min(resampling, key=lambda row: row["balance"] != QUESTION, default=None)
     mapped = _mapped(source, chapter)
     return Details(
         plain,
@@ -236,7 +234,7 @@ def _chapter(source: Source) -> Chapter:
     setting = words.settings(rows[0], common) if rows else ""
     best = next(iter(honest), None)
     printed = [name for name, metric in METRICS.items() if metric.printed]
-    problem = source.problems[source.cells[best["key"]].problem] if best else next(iter(source.problems.values()))
+    problem = source.problems[(source.cells[best["key"]] if best else next(iter(source.cells.values()))).problem]
     return Chapter(
         dataset=source.dataset,
         classes=problem.classes,
@@ -260,10 +258,7 @@ def _chapter(source: Source) -> Chapter:
 def _rows(source: Source) -> list[Row]:
     """The leaderboard, each row with its cell's key, seconds and settings; what leaks last."""
     rows = [
-        row
-        | {"key": cell.key, "seconds": cell.seconds}
-        | _grid(cell)
-        | {"random_weights": source.has_random(cell.model)}
+        row | {"key": cell.key, "seconds": cell.seconds} | _settings(source, cell)
         for cell in sorted(source.fitted, key=lambda cell: cell.problem)
         for row in leaderboard([cell], source.scored)
     ]
@@ -274,7 +269,7 @@ def _compared(source: Source) -> list[Row]:
     """Every balancer against none, best first; Holm's correction is over all of one metric."""
     cells = sorted(source.cells.values(), key=lambda cell: str(_grid(cell)))
     found = [
-        item | _grid(pair[0]) | {"random_weights": source.has_random(item["model"])}
+        item | _settings(source, pair[0])
         for pair in plan_comparisons(cells, source.scored).pairs
         for item in comparisons(pair, source.scored)
     ]
@@ -375,16 +370,13 @@ def _checked(sources: Sequence[Source], data_dir: Path, ignored: Iterable[str]) 
     from headroom.pipeline.checks.checks import findings
 
     cells = [cell for source in sources for cell in source.cells.values()]
-    problems = {name: problem for source in sources for name, problem in source.problems.items()}
-    names = [source.dataset for source in sources]
-    return findings(sources[0].cached, cells, problems, sources[0].scored, names, data_dir, ignored)
+    names, first = [source.dataset for source in sources], sources[0]
+    return findings(first.cached, cells, first.problems, first.scored, names, data_dir, ignored)
 
 
 def _remarks(sources: Iterable[Source], chapters: Iterable[Chapter]) -> list[str]:
     """What a reader must know before the numbers."""
-    random = {
-        name for source in sources for name, item in source.embeddings.items() if item.about["weights"] == "random"
-    }
+    random = {name for source in sources for name in source.embeddings if source.has_random(name)}
     leaky = any(row["protocol"] == LEAKY for chapter in chapters for row in chapter.rows)
     return [words.RANDOM_REMARK.format(model) for model in sorted(random)] + [words.LEAKY_REMARK] * leaky
 
@@ -411,8 +403,8 @@ def _digest(source: Source, chapter: Chapter) -> str:
     """All that determines the figures of a chapter: its numbers, the embeddings of the map, and the drawing code."""
     mapped = _mapped(source, chapter)
     stamp = mapped and (mapped.path.name, mapped.path.stat().st_mtime_ns)
-    names = ("figures.py", "model.py", "words.py", "templates/figures.mplstyle")
-    code = [(Path(__file__).parent / name).read_text() for name in names]
+    here = Path(__file__).parent
+    code = [file.read_text() for file in (*sorted(here.glob("*.py")), here / "templates" / "figures.mplstyle")]
     numbers = (source.dataset, chapter.classes, chapter.rows, chapter.comparisons, chapter.counts)
     return hashlib.sha256(json.dumps([numbers, stamp, code, version("matplotlib")]).encode()).hexdigest()
 
@@ -460,6 +452,10 @@ def _embedding_map(item: EmbeddingFile) -> EmbeddingMap | None:
 def _differing(rows: Sequence[Row]) -> tuple[str, ...]:
     """Names of settings that tell rows apart; head and balance always do."""
     return tuple(name for name in NAMES if name in ("head", "balance") or len({str(row[name]) for row in rows}) > 1)
+
+
+def _settings(source: Source, cell: Cell) -> Row:
+    return _grid(cell) | {"random_weights": source.has_random(cell.model)}
 
 
 def _grid(cell: Cell) -> Row:
