@@ -46,8 +46,6 @@ class Chapter:
         Those that were not fitted, or not compared, and for what ``reason``.
     counts : mapping of str to list of float
         Training images a class, mean over folds, before balancing and after each resampling balancer.
-    best_label : str
-        The best row in words.
     by_class : mapping of str to list
         Metrics of the best row by class; only where figures are shown.
     plates : sequence of dict
@@ -70,7 +68,6 @@ class Chapter:
     claims: Sequence[Claim]
     left_out: Sequence[Cell]
     counts: Mapping[str, list[float]]
-    best_label: str = ""
     by_class: Mapping[str, list[float | None]] = field(default_factory=dict)
     plates: Sequence[Row] = ()
 

@@ -25,8 +25,6 @@ from headroom.heads.scores.predictions import ECE_BINS
 from headroom.pipeline.report.chapter import LEAKY, Chapter, Details, Shown
 from headroom.pipeline.report.words import JUDGED, NAMES, QUESTION, Row, capital, digits, mark
 
-Draw = Callable[[Axes, Chapter, Details], str]
-
 STYLE = mpl.rc_params_from_file(Path(__file__).with_name("templates") / "figures.mplstyle", use_default_template=False)
 COLOURS = STYLE["axes.prop_cycle"].by_key()["color"]
 BLUE, RED = COLOURS[:2]
@@ -67,7 +65,7 @@ class FigureRecord:
     name: str
     section: str
     title: str
-    draw: Draw
+    draw: Callable[[Axes, Chapter, Details], str]
 
 
 def draw_plates(chapter: Chapter, details: Details, name: str) -> list[Row]:

@@ -22,8 +22,6 @@ from headroom.pipeline.report.chapter import Chapter, Report
 from headroom.pipeline.report.model import CHECKS_SHOWN, FIGURES_SHOWN
 from headroom.pipeline.report.words import NAMES, SIGNIFICANT, Row
 
-Escape = Callable[[str], str]
-
 FORMULA_STARTS = ("=", "+", "-", "@")
 MARKDOWN_SPECIAL = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", **{mark: f"\\{mark}" for mark in "\\|*_`[]"}})
 TEX_SPECIAL = str.maketrans(
@@ -39,8 +37,7 @@ TEX_SPECIAL = str.maketrans(
         **{mark: f"\\{mark}" for mark in "&%$#_{}"},
     }
 )
-SAID = ("digits", "interval", "difference", "capital", "measured", "outlook", "setting", "mark", "sentence")
-FILTERS = {name: getattr(words, name) for name in SAID}
+FILTERS = ("digits", "interval", "difference", "capital", "label", "measured", "outlook", "setting", "mark", "sentence")
 
 WIDTH = 80
 RULE_BELOW_HEAD = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
@@ -83,11 +80,9 @@ def as_csv(report: Report) -> str:
     writer.writerow([*names, *(f"{metric}{part}" for metric in METRICS for part in ("", "_low", "_high"))])
     for row in (row for chapter in report.chapters for row in chapter.rows):
         cells = [words.setting(row, name) if name == "model" else row[name] for name in names]
-        values = [
-            value
-            for metric in METRICS
-            for value in (row["metrics"].get(metric), *(row["intervals"].get(metric) or (None, None)))
-        ]
+        values = []
+        for metric in METRICS:
+            values += [row["metrics"].get(metric), *(row["intervals"].get(metric) or (None, None))]
         writer.writerow([*map(_harmless, cells), *("" if value is None else f"{value:.6f}" for value in values)])
     return out.getvalue()
 
@@ -124,7 +119,7 @@ def escape_latex(text: str) -> str:
     return _printable(text).translate(TEX_SPECIAL)
 
 
-def _by_template(name: str, escape: Escape | None = None) -> Callable[[Report], str]:
+def _by_template(name: str, escape: Callable[[str], str] | None = None) -> Callable[[Report], str]:
     """A form by a template, in which all that is filled in is escaped: as HTML, or by ``escape``."""
 
     def escaped(value: Any) -> Any:
@@ -139,7 +134,7 @@ def _by_template(name: str, escape: Escape | None = None) -> Callable[[Report], 
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= FILTERS
+    environment.filters |= {name: getattr(words, name) for name in FILTERS}
     environment.globals |= {"METRICS": METRICS, "SIGNIFICANT": SIGNIFICANT, "version": _version}
 
     def render(report: Report) -> str:
@@ -166,23 +161,17 @@ def _comparisons(chapter: Chapter) -> list[RenderableType]:
         return []
     heads = list(dict.fromkeys(row["head"] for row in chapter.rows))
     names = [name for name in chapter.main_metrics if any(name in items for items in by_pair.values())]
-    lines = []
-    for items in by_pair.values():  # the gains in macro recall come first, the largest first
-        row = next(iter(items.values()))
-        changes = [
-            words.digits(items[name]["difference"], sign="+") + (words.mark(items[name]) or " ")
-            if name in items
-            else "- "
-            for name in names
-        ]
-        lines.append((row, changes))
+    headings = [f"{METRICS[name].short} " for name in names]
+    lines = [  # in the order of the comparisons, the largest gain in macro recall first
+        (next(iter(items.values())), [_change(items.get(name)) for name in names]) for items in by_pair.values()
+    ]
     lines.sort(key=lambda line: heads.index(line[0]["head"]))
     legend = "less none on the same folds (* Holm's p < 0.05; = practically none)"
-    return [
-        "",
-        legend,
-        *_table(chapter.compared_columns, [f"{METRICS[name].short} " for name in names], lines, 2 * MOST),
-    ]
+    return ["", legend, *_table(chapter.compared_columns, headings, lines, 2 * MOST)]
+
+
+def _change(item: Row | None) -> str:
+    return "- " if item is None else words.digits(item["difference"], sign="+") + (words.mark(item) or " ")
 
 
 def _table(

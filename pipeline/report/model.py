@@ -192,7 +192,7 @@ def model_names(model: str) -> list[str]:
 def compute_details(source: Source, chapter: Chapter) -> Details:
     """What figures show beyond the tables."""
 
-    sides = (next(iter(chapter.honest(side)), None) for side in (False, True))
+    sides = [next(iter(chapter.honest(side)), None) for side in (False, True)]
     plain, balanced = (
         Shown(words.label(row, chapter.columns), row["metrics"], source.predictions(row["key"])) if row else None
         for row in sides
@@ -203,7 +203,7 @@ def compute_details(source: Source, chapter: Chapter) -> Details:
     return Details(
         plain,
         balanced,
-        best=next((one for one in (plain, balanced) if one and one.label == chapter.best_label), None),
+        best=plain if sides[0] is chapter.best else balanced,
         resampled=(words.balancer(row["balance"]), source.scored[row["key"]]) if row else None,
         map=_embedding_map(mapped) if mapped else None,
     )
@@ -251,7 +251,6 @@ def _chapter(source: Source) -> Chapter:
         claims=claims([cell for cell in source.fitted if best and _grid(cell).items() <= best.items()], source.scored),
         left_out=_left_out(source),
         counts=_counts(source, honest),
-        best_label=words.label(best, columns) if best else "",
     )
 
 
