@@ -10,10 +10,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from headroom.features.atomic import replacing
-
 from headroom.errors import FeatureError, HeadError
-from headroom.features.store import Header, read_about, read_header, read_vectors
+from headroom.features.store import Header, read_about, read_header, read_vectors, replacing
 from headroom.heads.results import Results
 
 ROWS = 8192

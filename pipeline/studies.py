@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from headroom.errors import HeadError
 from headroom.heads.cell import Cell
-from headroom.heads.scores.comparing import contrast, plan_comparisons
-from headroom.heads.scores.leaderboard import leaderboard
+from headroom.heads.scores.comparing import BASELINE, contrast, plan_comparisons
 from headroom.heads.scores.scored import Scored
 
 Scores = Mapping[str, Scored]
@@ -102,7 +100,7 @@ def gains(
     group: Sequence[Cell],
     against: Sequence[Cell],
     scored: Scores,
-    leaky: tuple[Sequence[Cell], Sequence[Cell]] = ((), ()),
+    leaky: Sequence[Sequence[Cell]] = ((), ()),
 ) -> list[Claim]:
     """Every claimed gain beside the mean of one group of cells less that of another; empty where they share no folds.
 
@@ -112,20 +110,15 @@ def gains(
         results = contrast(group, against, scored, list(study.gains))
     except HeadError:
         return []
-    careless = [leaderboard(cells, scored) for cells in leaky]
+
+    def mean(cells: Sequence[Cell], metric: str) -> float:
+        return float(np.mean([scored[cell.key].metrics[metric] or 0.0 for cell in cells]))
+
     return [
         Claim(
-            study,
-            group[0].dataset,
-            comparison,
-            metric,
-            claimed,
-            result.difference,
-            low=result.low,
-            high=result.high,
-            p=result.p,
-            cells=len(group),
-            leaky=_mean(careless[0], metric) - _mean(careless[1], metric) if all(careless) else None,
+            *(study, group[0].dataset, comparison, metric, claimed),
+            *(result.difference, result.low, result.high, result.p, len(group)),
+            leaky=mean(leaky[0], metric) - mean(leaky[1], metric) if all(leaky) else None,
         )
         for metric, claimed in study.gains.items()
         if (result := results[metric]).difference is not None
@@ -137,13 +130,11 @@ def claims(cells: Sequence[Cell], scored: Scores) -> list[Claim]:
 
     ``cells`` are of one data set and one setting; pairs of the same head and model are compared.
     """
-    pairs = plan_comparisons(cells, scored).pairs
-    return [
-        claim
-        for study in STUDIES.values()
-        for one in [[pair for pair in pairs if pair[0].balance == study.balance]]
-        for claim in gains(study, study.balance, [cell for cell, _ in one], [base for _, base in one], scored)
-    ]
+    found = []
+    for study in STUDIES.values():
+        pairs = [pair for pair in plan_comparisons(cells, scored).pairs if pair[0].balance == study.balance]
+        found += gains(study, study.balance, [cell for cell, _ in pairs], [base for _, base in pairs], scored)
+    return found
 
 
 def replicated(study: Study, cells: Sequence[Cell], scored: Scores) -> list[Claim]:
@@ -152,13 +143,14 @@ def replicated(study: Study, cells: Sequence[Cell], scored: Scores) -> list[Clai
     for dataset in study.datasets:
         here = [cell for cell in cells if cell.dataset == dataset and cell.status == "fitted"]
         sides = [[cell for cell in here if cell.protocol == protocol] for protocol in ("cv", "leaky")]
-        groups = [_pick(cells, study.balance, study.classical) for cells in sides]
+        balanced = [_pick(cells, study.balance, study.classical) for cells in sides]
         for words, heads in (
             (f"{study.balance} against none, same heads", study.classical),
             (f"classical heads with {study.balance} against the {study.transfer} head without", (study.transfer,)),
         ):
-            honest, leaky = (_pick(cells, "none", heads) for cells in sides)
-            rows += gains(study, words, groups[0], honest, scored, (groups[1], leaky))
+            plain = [_pick(cells, BASELINE, heads) for cells in sides]
+            honest, leaky = zip(balanced, plain, strict=True)
+            rows += gains(study, words, *honest, scored, leaky)
         rows += _best(study, dataset, sides, scored)
     return rows
 
@@ -166,24 +158,20 @@ def replicated(study: Study, cells: Sequence[Cell], scored: Scores) -> list[Clai
 def _best(study: Study, dataset: str, sides: Sequence[Sequence[Cell]], scored: Scores) -> list[Claim]:
     """The best system that the study claims."""
     of, head, claimed = study.best
-    boards = ([cell for cell in cells if cell.head == head] for cells in sides)
-    best, careless = (max(leaderboard(cells, scored), key=_accuracy, default=None) for cells in boards)
+
+    def accuracy(cell: Cell) -> float:
+        return scored[cell.key].metrics["accuracy"] or 0.0
+
+    systems = ([cell for cell in cells if cell.head == head] for cells in sides)
+    best, careless = (max(cells, key=accuracy, default=None) for cells in systems)
     if dataset != of or best is None:
         return []
-    words = f"best {head}: {best['model']}, {best['balance']}"
-    wrong = None if careless is None else _accuracy(careless)
-    low, high = best["intervals"]["accuracy"]
-    return [Claim(study, dataset, words, "accuracy", claimed, _accuracy(best), low, high, None, 1, wrong)]
+    words = f"best {head}: {best.model}, {best.balance}"
+    low, high = scored[best.key].intervals["accuracy"] or (None, None)
+    wrong = None if careless is None else accuracy(careless)
+    return [Claim(study, dataset, words, "accuracy", claimed, accuracy(best), low, high, None, 1, wrong)]
 
 
-def _pick(cells: list[Cell], balance: str, heads: tuple[str, ...]) -> list[Cell]:
+def _pick(cells: Sequence[Cell], balance: str, heads: Sequence[str]) -> list[Cell]:
     """The cells with one balancer and any of these heads."""
     return [cell for cell in cells if cell.balance == balance and cell.head in heads]
-
-
-def _mean(rows: list[dict[str, Any]], metric: str) -> float:
-    return float(np.mean([row["metrics"][metric] or 0.0 for row in rows]))
-
-
-def _accuracy(row: dict[str, Any]) -> float:
-    return row["metrics"]["accuracy"]

@@ -4,35 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from headroom.heads.cell import Cell
 from headroom.heads.scores.comparing import BASELINE
 from headroom.heads.scores.metrics import METRICS
+from headroom.heads.scores.predictions import Predictions
+from headroom.heads.scores.scored import Scored
 from headroom.pipeline.checks.checks import as_promised
 from headroom.pipeline.report.words import Row
 from headroom.pipeline.studies import Claim
 
 LEAKY = "leaky"
-SAID = ("mark", "sentence")  # of a comparison, beside what ``--json`` promises
-
-
-@dataclass(frozen=True)
-class Plate:
-    """A finished figure of a page; ``section`` says where it stands."""
-
-    section: str
-    title: str
-    description: str
-    svg: str
-    wide: bool
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A cell that was not fitted, or not compared, and why."""
-
-    model: str
-    head: str
-    balance: str
-    why: str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,8 +28,7 @@ class Chapter:
     classes : tuple of str
     images : int
     rows, comparisons : sequence of dict
-        In the form that ``report --format json`` promises, best first; a comparison also has its ``sentence`` and
-        ``mark``.
+        In the form that ``report --format json`` promises, best first.
     columns, compared_columns : tuple of str
         Settings that tell rows, or comparisons, apart; head and balance always do.
     setting : str
@@ -60,15 +42,15 @@ class Chapter:
     facts : mapping of str to str
         What was run.
     claims : sequence of Claim
-    left_out : sequence of LeftOut
+    left_out : sequence of Cell
+        Those that were not fitted, or not compared, and for what ``reason``.
     counts : mapping of str to list of float
         Training images a class, mean over folds, before balancing and after each resampling balancer.
-    best_label : str
-        The best row in words.
     by_class : mapping of str to list
         Metrics of the best row by class; only where figures are shown.
-    plates : sequence of Plate
-        Only where figures are shown.
+    plates : sequence of dict
+        Finished figures with ``section``, ``title``, ``description``, ``svg`` and whether they are ``wide``; only where
+        figures are shown.
     """
 
     dataset: str
@@ -84,11 +66,10 @@ class Chapter:
     verdict: Sequence[str]
     facts: Mapping[str, str]
     claims: Sequence[Claim]
-    left_out: Sequence[LeftOut]
+    left_out: Sequence[Cell]
     counts: Mapping[str, list[float]]
-    best_label: str = ""
     by_class: Mapping[str, list[float | None]] = field(default_factory=dict)
-    plates: Sequence[Plate] = ()
+    plates: Sequence[Row] = ()
 
     @property
     def best(self) -> Row | None:
@@ -132,10 +113,61 @@ class Report:
         """What ``--json`` writes."""
         return {
             "rows": [row for chapter in self.chapters for row in chapter.rows],
-            "comparisons": [
-                {name: value for name, value in item.items() if name not in SAID}
-                for chapter in self.chapters
-                for item in chapter.comparisons
-            ],
+            "comparisons": [item for chapter in self.chapters for item in chapter.comparisons],
             "checks": as_promised(self.checks),
         }
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A row in words, its metrics, and the out-of-fold predictions of its first repeat."""
+
+    label: str
+    metrics: Mapping[str, float | None]
+    cases: Predictions
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """Cases by true and predicted class, shape (k, k)."""
+        cases, k = self.cases, self.cases.n_classes
+        return np.bincount(cases.labels * k + cases.predicted, minlength=k * k).reshape(k, k)
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingMap:
+    """Images and SMOTE's points in two dimensions.
+
+    Attributes
+    ----------
+    model : str
+    pca, tsne : ndarray of float, shape (n, 2)
+    labels : ndarray of int64, shape (n,)
+    synthetic : ndarray of bool, shape (n,)
+        Points that SMOTE made.
+    """
+
+    model: str
+    pca: np.ndarray
+    tsne: np.ndarray
+    labels: np.ndarray
+    synthetic: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Details:
+    """What figures show beyond the tables; None: there is none.
+
+    Attributes
+    ----------
+    plain, balanced, best : Shown, optional
+        The best row without and with balancing, and the better of them.
+    resampled : tuple of str and Scored, optional
+        A balancer that changes the training images, and a cell with it.
+    map : EmbeddingMap, optional
+    """
+
+    plain: Shown | None = None
+    balanced: Shown | None = None
+    best: Shown | None = None
+    resampled: tuple[str, Scored] | None = None
+    map: EmbeddingMap | None = None

@@ -1,34 +1,50 @@
 """The figures of a report: one record each, drawn for one data set."""
 
+import io
 import re
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 from headroom.heads.scores.metrics import METRICS
-from headroom.pipeline.report.chapter import LEAKY, Chapter, Plate
-from headroom.pipeline.report.details import CURVE_POINTS, Details, Shown
-from headroom.pipeline.report.drawing import COLOURS, INK, MIDDLE, as_svg, drawing, save
-from headroom.pipeline.report.words import JUDGED, NAMES, QUESTION, Row, balancer, capital, digits
+from headroom.heads.scores.predictions import ECE_BINS
+from headroom.pipeline.report.chapter import LEAKY, Chapter, Details, Shown
+from headroom.pipeline.report.words import JUDGED, NAMES, QUESTION, Row, capital, digits, mark
 
-Draw = Callable[[Axes, Chapter, Details], str]
+STYLE = mpl.rc_params_from_file(Path(__file__).with_name("templates") / "figures.mplstyle", use_default_template=False)
+COLOURS = STYLE["axes.prop_cycle"].by_key()["color"]
+BLUE, RED = COLOURS[:2]
+INK, FAINT, MIDDLE = (STYLE[name] for name in ("text.color", "grid.color", "xtick.color"))
+# In a page, colours follow its theme.
+THEME = {INK: "currentColor", FAINT: "var(--grid)", MIDDLE: "var(--faint)"} | {
+    colour: f"var(--c{number})" for number, colour in enumerate(COLOURS)
+}
+FILES: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 
-BLUE, RED = COLOURS[0], COLOURS[1]
+SIZE = (3.5, 3.2)  # inches
 WIDE = 5.0  # inches from which a figure takes the whole width of a page
 MOST_LINES = 36
 MOST_CLASSES = 12
+MOST_FOLDS = 10
 LONGEST_NAME = 22
 LONGEST_PAIR = 34
 LONGEST_LABEL = 50
+CURVE_POINTS = 120
+FEWEST_CASES = 10  # of a bin, to be a point of a reliability curve
 
 
 @dataclass(frozen=True)
@@ -42,45 +58,70 @@ class FigureRecord:
         Where it stands in the page.
     title : str
     draw : callable
-        Draws it into axes and returns what it shows in words; empty where a data set has nothing to show.
-    size : tuple of float
-        Inches; ``draw`` may change the height.
+        Draws it into axes, may change the figure's size, and returns what it shows in words; empty where a data set
+        has nothing to show.
     """
 
     name: str
     section: str
     title: str
-    draw: Draw
-    size: tuple[float, float] = (3.5, 3.2)
+    draw: Callable[[Axes, Chapter, Details], str]
 
 
-def draw_plates(chapter: Chapter, details: Details, name: str) -> list[Plate]:
+def draw_plates(chapter: Chapter, details: Details, name: str) -> list[Row]:
     """Draw the figures of one data set as SVG for a page; ``name`` keeps their ids apart from other sets'."""
     return [
-        Plate(
-            record.section,
-            record.title,
-            description,
-            as_svg(figure, f"{name}-{record.name}", record.title, description),
-            wide=bool(figure.get_figwidth() > WIDE),
-        )
+        {
+            "section": record.section,
+            "title": record.title,
+            "description": description,
+            "svg": as_svg(figure, f"{name}-{record.name}", record.title, description),
+            "wide": bool(figure.get_figwidth() > WIDE),
+        }
         for record, figure, description in _drawn(chapter, details)
     ]
 
 
 def save_figures(chapter: Chapter, details: Details, folder: Path) -> list[Path]:
-    """Write every figure of one data set as SVG, PDF and PNG into a folder, made where it is missing."""
+    """Write every figure of one data set as SVG, PDF and PNG (300 dpi, white ground) into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"[^A-Za-z0-9.-]+", "_", chapter.dataset).strip("._")
-    return [
-        path for record, figure, _ in _drawn(chapter, details) for path in save(figure, folder, f"{name}-{record.name}")
-    ]
+    saved = []
+    for record, figure, _ in _drawn(chapter, details):
+        for kind, undated in FILES.items():
+            saved.append(folder / f"{name}-{record.name}.{kind}")
+            figure.savefig(saved[-1], dpi=300, facecolor="white", metadata=undated)
+    return saved
+
+
+@contextmanager
+def drawing() -> Iterator[Figure]:
+    """Give an empty figure of the house style."""
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)  # the viewer's fonts have them
+        yield Figure(SIZE, layout="constrained")
+
+
+def as_svg(figure: Figure, name: str, title: str, description: str) -> str:
+    """A figure as SVG for a page: text as text, colours that follow the page's theme, ids that begin with ``name``.
+
+    ``title`` and ``description`` are the text alternative.
+    """
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = out.getvalue().partition("<svg")[2]
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = re.sub("|".join(THEME), lambda found: THEME[found.group()], svg)
+    svg = re.sub(r"font: ([^;\"]*?)'[^\"]*?sans-serif", r"font: \1var(--sans)", svg)
+    words = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
+    head, _, body = svg.partition(">")
+    return f'<svg role="img" aria-labelledby="{name}-title {name}-desc"{head}>{words}{body}'
 
 
 def _drawn(chapter: Chapter, details: Details) -> Iterator[tuple[FigureRecord, Figure, str]]:
     """Figures that have something to show, each still in its style."""
     for record in FIGURES:
-        with drawing(*record.size) as figure:
+        with drawing() as figure:
             description = record.draw(figure.add_subplot(), chapter, details)
             if description:
                 yield record, figure, description
@@ -93,26 +134,25 @@ def _forest(axes: Axes, chapter: Chapter, _: Details, metric: str) -> str:
     if not items:
         return ""
     _figure(axes).set_figheight(0.9 + 0.19 * len(items))
+    names = [_pair(chapter, item) for item in items]
+    changes = [item["difference"] for item in items]
+    sure = [mark(item) == "*" for item in items]
     for place, item in enumerate(items):
-        colour = (BLUE if item["difference"] > 0 else RED) if item["mark"] == "*" else MIDDLE
+        colour = (BLUE if changes[place] > 0 else RED) if sure[place] else MIDDLE
         if item["low"] is not None:
             axes.plot([item["low"], item["high"]], [place, place], color=colour)
-        axes.plot(
-            item["difference"], place, "o", color=colour, markersize=5, fillstyle="none" if colour == MIDDLE else "full"
-        )
+        fill = "full" if sure[place] else "none"
+        axes.plot(changes[place], place, "o", color=colour, markersize=5, fillstyle=fill)
     axes.axvline(0, color=INK, linewidth=0.8)
-    names = [_pair(chapter, item) for item in items]
     axes.set_yticks(range(len(items)), names, fontsize=7)
-    axes.set_ylim(-0.7, len(items) - 0.3)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(f"change of {METRICS[metric].title}")
-    sure = [item for item in items if item["mark"] == "*"]
-    up = sum(item["difference"] > 0 for item in sure)
+    axes.set(ylim=(-0.7, len(items) - 0.3), xlabel=f"change of {METRICS[metric].title}")
+    up = sum(change > 0 for change, is_sure in zip(changes, sure, strict=True) if is_sure)
     left_out = f" {len(found) - len(items)} more are in the table." if len(items) < len(found) else ""
     return (
-        f"{len(items)} differences with 95 % intervals, from {digits(items[0]['difference'], sign='+')} ({names[0]}) "
-        f"to {digits(items[-1]['difference'], sign='+')} ({names[-1]}); "
-        f"{up} significantly up, {len(sure) - up} significantly down (filled), by Holm's p.{left_out}"
+        f"{len(items)} differences with 95 % intervals, from {digits(changes[0], sign='+')} ({names[0]}) "
+        f"to {digits(changes[-1], sign='+')} ({names[-1]}); "
+        f"{up} significantly up, {sum(sure) - up} significantly down (filled), by Holm's p.{left_out}"
     )
 
 
@@ -142,7 +182,7 @@ def _gains(axes: Axes, chapter: Chapter, _: Details) -> str:
         x, y = balancers.index(balance), heads.index(head)
         shade = to_rgba(BLUE if gain > 0 else RED, 0.6 * abs(gain) / largest)
         axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=shade))
-        weight = "bold" if any(item["mark"] == "*" for item in gains[head, balance]) else "normal"
+        weight = "bold" if any(mark(item) == "*" for item in gains[head, balance]) else "normal"
         axes.text(x, y, f"{100 * gain:+.1f}", ha="center", va="center", fontsize=7.5, fontweight=weight)
     _as_table(axes, balancers, heads)
     best = max(mean, key=lambda pair: mean[pair])
@@ -166,9 +206,7 @@ def _class_recall(axes: Axes, chapter: Chapter, details: Details) -> str:
     if not said:
         return ""
     axes.set_yticks(range(len(classes)), classes)
-    axes.set_ylim(len(classes) - 0.5, -0.5)
-    axes.set_xlim(0, 1.02)
-    axes.set_xlabel("recall (sensitivity)")
+    axes.set(xlim=(0, 1.02), ylim=(len(classes) - 0.5, -0.5), xlabel="recall (sensitivity)")
     _legend(axes)
     return "Recall by class. " + ". ".join(said)
 
@@ -186,72 +224,72 @@ def _confusion(axes: Axes, chapter: Chapter, details: Details, side: str) -> str
         if k <= MOST_CLASSES:
             axes.text(x, y, f"{counts[y, x]:,}", ha="center", va="center", fontsize=8)
     _as_table(axes, classes, classes)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
+    axes.set(xlabel="predicted", ylabel="true")
     axes.set_title(_short(shown.label, LONGEST_LABEL), fontsize=9, loc="left")
     return f"Confusion matrix of {shown.label}; share found: " + _listed(classes, list(np.diagonal(shares)))
 
 
-def _roc(axes: Axes, chapter: Chapter, details: Details) -> str:
-    axes.plot([0, 1], [0, 1], color=MIDDLE, linewidth=0.8, linestyle=":")
-    return _curves(axes, chapter, details, ("roc", "ROC", "auroc_ovr"), ("1 - specificity", "sensitivity"))
-
-
-def _precision_recall(axes: Axes, chapter: Chapter, details: Details) -> str:
-    names = ("precision_recall", "Precision-recall", "auprc_macro")
-    return _curves(axes, chapter, details, names, ("recall", "precision"))
-
-
-def _curves(
-    axes: Axes, chapter: Chapter, details: Details, names: tuple[str, str, str], axis_names: tuple[str, str]
-) -> str:
-    """A curve of the best row for each of the commonest classes, one against the rest."""
-    attribute, title, metric = names
-    curves: np.ndarray | None = getattr(details.best, attribute, None)
-    if details.best is None or curves is None:
+def _curves(axes: Axes, chapter: Chapter, details: Details, metric: str) -> str:
+    """The curve whose area a metric is, of the best row, for each of the commonest classes against the rest."""
+    best, of_roc = details.best, metric == "auroc_ovr"
+    if best is None or best.metrics["auroc_ovr"] is None:
         return ""
-    common = np.argsort(-details.best.confusion.sum(axis=1), kind="stable")[: len(COLOURS)]
-    for place, k in enumerate(np.sort(common)):
-        axes.plot(np.linspace(0, 1, CURVE_POINTS), curves[k], color=COLOURS[place], label=_class_names(chapter)[k])
-    axes.set_xlabel(axis_names[0])
-    axes.set_ylabel(axis_names[1])
+    if of_roc:
+        _diagonal(axes)
+    steps = np.linspace(0, 1, CURVE_POINTS)
+    common = np.argsort(-best.confusion.sum(axis=1), kind="stable")[: len(COLOURS)]
+    for colour, k in zip(COLOURS, np.sort(common), strict=False):
+        truth, score, heights = best.cases.labels == k, best.cases.scores[:, k], steps * np.nan
+        if truth.any() and of_roc:
+            heights = np.interp(steps, *roc_curve(truth, score)[:2])
+        elif truth.any():
+            precision, recall, _ = precision_recall_curve(truth, score)
+            heights = np.interp(steps, recall[::-1], precision[::-1])
+        axes.plot(steps, heights, color=colour, label=_class_names(chapter)[k])
+    title, x, y = ("ROC", "1 - specificity", "sensitivity") if of_roc else ("Precision-recall", "recall", "precision")
+    axes.set(xlabel=x, ylabel=y)
     _legend(axes, ncols=4, handlelength=1.2, columnspacing=1)
-    value = digits(details.best.metrics[metric])
-    return f"{title} curves by class of {details.best.label}; {METRICS[metric].title} {value}."
+    return f"{title} curves by class of {best.label}; {METRICS[metric].title} {digits(best.metrics[metric])}."
 
 
 def _reliability(axes: Axes, chapter: Chapter, details: Details) -> str:
     """Share of right predictions against their confidence."""
-    axes.plot([0, 1], [0, 1], color=MIDDLE, linewidth=0.8, linestyle=":")
+    _diagonal(axes)
     said = []
     for shown, style in _both(details):
-        axes.plot(*shown.reliability, markersize=4, **style)
+        confidence = shown.cases.scores.max(axis=1)
+        right = shown.cases.scores.argmax(axis=1) == shown.cases.labels
+        bins = np.clip(np.ceil(confidence * ECE_BINS).astype(int) - 1, 0, ECE_BINS - 1)
+        count = np.bincount(bins, minlength=ECE_BINS)
+        used = count >= FEWEST_CASES
+        means = [np.bincount(bins, values, ECE_BINS)[used] / count[used] for values in (confidence, right)]
+        axes.plot(*means, markersize=4, **style)
         said.append(f"{shown.label}: calibration error {digits(shown.metrics['ece'])}")
     if not said:
         return ""
-    axes.set_xlabel("confidence")
-    axes.set_ylabel("share right")
+    axes.set(xlabel="confidence", ylabel="share right")
     _legend(axes)
     return "Confidence against the share of right predictions; on the dotted line they agree. " + "; ".join(said)
 
 
 def _fold_counts(axes: Axes, chapter: Chapter, details: Details) -> str:
     """Training images of every class before and after balancing, a bar a fold."""
-    counts, classes = details.fold_counts, _class_names(chapter)
-    if counts is None:
+    if details.resampled is None:
         return ""
-    folds = len(counts.before)
+    balancer, scored = details.resampled
+    before, after, classes = scored.before[:MOST_FOLDS], scored.after[:MOST_FOLDS], _class_names(chapter)
+    folds = len(before)
     width = 0.8 / (2 * folds)
-    for side, heights, colour, start in (("before", counts.before, MIDDLE, -0.4), ("after", counts.after, BLUE, 0.0)):
+    for side, heights, colour, start in (("before", before, MIDDLE, -0.4), ("after", after, BLUE, 0.0)):
         places = np.arange(len(classes)) + start + width * (np.arange(folds)[:, None] + 0.5)
         axes.bar(places.ravel(), heights.ravel(), width * 0.85, color=colour, label=f"{side} balancing")
     axes.set_xticks(range(len(classes)), classes, rotation=0 if sum(map(len, classes)) < 34 else 30)
     axes.grid(axis="x", visible=False)
     axes.set_ylabel("training images")
     _legend(axes, ncols=2)
-    changes = zip(classes, counts.before.mean(axis=0), counts.after.mean(axis=0), strict=True)
-    said = "; ".join(f"{name} {before:,.0f} to {after:,.0f}" for name, before, after in changes)
-    return f"Training images a class in each of {folds} folds, with {balancer(counts.balance)}; means: {said}."
+    means = zip(classes, before.mean(axis=0), after.mean(axis=0), strict=True)
+    said = "; ".join(f"{name} {earlier:,.0f} to {later:,.0f}" for name, earlier, later in means)
+    return f"Training images a class in each of {folds} folds, with {balancer}; means: {said}."
 
 
 def _map(axes: Axes, chapter: Chapter, details: Details, layout: str) -> str:
@@ -259,6 +297,7 @@ def _map(axes: Axes, chapter: Chapter, details: Details, layout: str) -> str:
     found = details.map
     if found is None:
         return ""
+    _figure(axes).set_figheight(3.8)
     points: np.ndarray = getattr(found, layout)
     for k, name in enumerate(_class_names(chapter)[: len(COLOURS)]):
         for synthetic, marker, size in ((False, "o", 7), (True, "x", 11)):
@@ -267,8 +306,7 @@ def _map(axes: Axes, chapter: Chapter, details: Details, layout: str) -> str:
             axes.scatter(x, y, size, COLOURS[k], marker=marker, alpha=0.8, linewidths=0.6, label=said)
     if found.synthetic.any():
         axes.scatter([], [], color=MIDDLE, marker="x", s=11, linewidths=0.8, label="SMOTE's")
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     _legend(axes, ncols=4, handletextpad=0.1, columnspacing=1)
     method = {"pca": "Two principal components", "tsne": "t-SNE"}[layout]
@@ -289,11 +327,9 @@ def _cost(axes: Axes, chapter: Chapter, _: Details) -> str:
         xs, ys = [seconds[_identity(item)] for item in own], [item["difference"] for item in own]
         axes.scatter(xs, ys, s=22, color=COLOURS[place % 8], marker="oD^s"[place // 8 % 4], label=name)
     axes.axhline(0, color=INK, linewidth=0.8)
-    axes.set_xscale("log")
+    axes.set(xscale="log", xlabel="seconds of the cell, all folds", ylabel="gain in macro recall")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("seconds of the cell, all folds")
-    axes.set_ylabel("gain in macro recall")
     _legend(axes, ncols=3, handletextpad=0.1, columnspacing=1)
     dearest = max(items, key=lambda item: seconds[_identity(item)])
     return (
@@ -310,12 +346,12 @@ FIGURES: tuple[FigureRecord, ...] = (
     FigureRecord("class-recall", "classes", "Recall by class", _class_recall),
     FigureRecord("confusion-plain", "classes", "Confusion, no balancing", partial(_confusion, side="plain")),
     FigureRecord("confusion-balanced", "classes", "Confusion, balanced", partial(_confusion, side="balanced")),
-    FigureRecord("roc", "curves", "ROC, one class against the rest", _roc),
-    FigureRecord("precision-recall", "curves", "Precision and recall", _precision_recall),
+    FigureRecord("roc", "curves", "ROC, one class against the rest", partial(_curves, metric="auroc_ovr")),
+    FigureRecord("precision-recall", "curves", "Precision and recall", partial(_curves, metric="auprc_macro")),
     FigureRecord("reliability", "curves", "Reliability", _reliability),
     FigureRecord("fold-counts", "data", "Training images by fold", _fold_counts),
-    FigureRecord("map-pca", "data", "Embedding map, principal components", partial(_map, layout="pca"), (3.5, 3.8)),
-    FigureRecord("map-tsne", "data", "Embedding map, t-SNE", partial(_map, layout="tsne"), (3.5, 3.8)),
+    FigureRecord("map-pca", "data", "Embedding map, principal components", partial(_map, layout="pca")),
+    FigureRecord("map-tsne", "data", "Embedding map, t-SNE", partial(_map, layout="tsne")),
     FigureRecord("cost", "cost", "Seconds against gain", _cost),
 )
 """Every figure in the order of the page."""
@@ -372,10 +408,13 @@ def _legend(axes: Axes, **options: Any) -> None:
     _figure(axes).legend(loc="outside upper left", **options)
 
 
+def _diagonal(axes: Axes) -> None:
+    axes.plot([0, 1], [0, 1], color=MIDDLE, linewidth=0.8, linestyle=":")
+
+
 def _as_table(axes: Axes, columns: list[str], lines: list[str]) -> None:
     """Labels around a table of coloured cells."""
-    axes.set_xlim(-0.5, len(columns) - 0.5)
-    axes.set_ylim(len(lines) - 0.5, -0.5)
+    axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(lines) - 0.5, -0.5))
     slanted = sum(map(len, columns)) > 5 * len(columns)
     axes.set_xticks(range(len(columns)), columns, rotation=40 if slanted else 0, ha="right" if slanted else "center")
     axes.set_yticks(range(len(lines)), lines)

@@ -3,46 +3,46 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from rich.box import Box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from headroom.heads.scores.metrics import METRICS
 from headroom.pipeline.report import words
-from headroom.pipeline.report.chapter import Report
+from headroom.pipeline.report.chapter import Chapter, Report
 from headroom.pipeline.report.model import CHECKS_SHOWN, FIGURES_SHOWN
-from headroom.pipeline.report.terminal import as_terminal
-from headroom.pipeline.report.words import NAMES, SIGNIFICANT, setting
-
-Escape = Callable[[str], str]
+from headroom.pipeline.report.words import NAMES, SIGNIFICANT, Row
 
 FORMULA_STARTS = ("=", "+", "-", "@")
-TEX_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "`": r"\textasciigrave{}",
-    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
-}
-TEX_DELIMITERS = (
-    *(("variable_start_string", "<<"), ("variable_end_string", ">>"), ("comment_start_string", "<#")),
-    *(("block_start_string", "<%"), ("block_end_string", "%>"), ("comment_end_string", "#>")),
+MARKDOWN_SPECIAL = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", **{mark: f"\\{mark}" for mark in "\\|*_`[]"}})
+TEX_SPECIAL = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': r"\textquotedbl{}",
+        "`": r"\textasciigrave{}",
+        **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+    }
 )
-FILTERS: dict[str, Callable[..., Any]] = {
-    **{"digits": words.digits, "interval": words.interval, "difference": words.difference, "capital": words.capital},
-    **{"measured": words.measured, "outlook": words.outlook, "setting": setting},
-}
-TABLES = {"METRICS": METRICS, "SIGNIFICANT": SIGNIFICANT}
+FILTERS = ("digits", "interval", "difference", "capital", "label", "measured", "outlook", "setting", "mark", "sentence")
+
+WIDTH = 80
+RULE_BELOW_HEAD = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+MOST = 20  # rows of a table on a terminal; the other forms show all
+NAMED = ("model", "head", "balance")  # settings with a column of their own
 
 
 @dataclass(frozen=True)
@@ -79,20 +79,35 @@ def as_csv(report: Report) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*names, *(f"{metric}{part}" for metric in METRICS for part in ("", "_low", "_high"))])
     for row in (row for chapter in report.chapters for row in chapter.rows):
-        cells = [setting(row, name) if name == "model" else row[name] for name in names]
-        values = [
-            value
-            for metric in METRICS
-            for value in (row["metrics"].get(metric), *(row["intervals"].get(metric) or (None, None)))
-        ]
+        cells = [words.setting(row, name) if name == "model" else row[name] for name in names]
+        values = []
+        for metric in METRICS:
+            values += [row["metrics"].get(metric), *(row["intervals"].get(metric) or (None, None))]
         writer.writerow([*map(_harmless, cells), *("" if value is None else f"{value:.6f}" for value in values)])
     return out.getvalue()
 
 
+def as_terminal(report: Report) -> str:
+    """Verdict, leaderboard, comparisons and checks, no line wider than 80 columns."""
+    shown = [_wrapped("! ", remark) for remark in report.remarks]
+    for chapter in report.chapters:
+        images = f"{chapter.images:,} images, {len(chapter.classes)} classes"
+        title = f"{chapter.dataset}: {', '.join(filter(None, (images, chapter.setting)))}"
+        shown += ["", Text(_printable(title)), "", *_leaderboard(chapter), *_comparisons(chapter), ""]
+        shown += [_wrapped("> ", line) for line in chapter.verdict if chapter.rows]
+        shown += [_wrapped("x ", f"{cell.head} {cell.balance}: {cell.reason}") for cell in chapter.left_out]
+    return "\n".join([*_printed(shown), "", *check_lines(report.checks)]).strip("\n") + "\n"
+
+
+def check_lines(checks: Sequence[dict[str, str]]) -> list[str]:
+    """Findings for a terminal."""
+    found = [_wrapped(f"{check['code']} ", f"{check['severity']}: {check['message']}") for check in checks]
+    return _printed([*found, *["each is explained in docs/checks.md"] * bool(found)])
+
+
 def escape_markdown(text: str) -> str:
     """Escape what Markdown or HTML would read as markup."""
-    escaped = text.replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return " ".join("".join(f"\\{letter}" if letter in "|*_`[]" else letter for letter in escaped).split())
+    return " ".join(text.translate(MARKDOWN_SPECIAL).split())
 
 
 def escape_latex(text: str) -> str:
@@ -101,44 +116,113 @@ def escape_latex(text: str) -> str:
     >>> print(escape_latex("50 % of {a_b}\\input"))
     50 \% of \{a\_b\}\textbackslash{}input
     """
-    return "".join(TEX_SPECIAL.get(letter, letter if letter.isprintable() else "?") for letter in text)
+    return _printable(text).translate(TEX_SPECIAL)
 
 
-def _by_template(
-    report: Report, template: str, escape: Escape | None = None, delimiters: tuple[tuple[str, str], ...] = ()
-) -> str:
-    """Render a template, in which all that is filled in is escaped: as HTML, or by ``escape``."""
-    found = _template(template, escape, delimiters)
-    return found.render(report=report, version=_version(), today=date.today().isoformat())
+def _by_template(name: str, escape: Callable[[str], str] | None = None) -> Callable[[Report], str]:
+    """A form by a template, in which all that is filled in is escaped: as HTML, or by ``escape``."""
 
+    def escaped(value: Any) -> Any:
+        return value if isinstance(value, Markup) or escape is None else Markup(escape(str(value)))
 
-@cache
-def _template(name: str, escape: Escape | None, delimiters: tuple[tuple[str, str], ...]) -> Template:
     environment = Environment(
         loader=PackageLoader("headroom.pipeline.report"),
         autoescape=True,
-        finalize=partial(_escaped, escape) if escape else None,
+        finalize=escaped,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        **dict[str, Any](delimiters),
     )
-    environment.filters |= FILTERS
-    environment.globals |= TABLES
-    return environment.get_template(name)
+    environment.filters |= {name: getattr(words, name) for name in FILTERS}
+    environment.globals |= {"METRICS": METRICS, "SIGNIFICANT": SIGNIFICANT, "version": _version}
+
+    def render(report: Report) -> str:
+        return environment.get_template(name).render(report=report, today=date.today().isoformat())
+
+    return render
 
 
-def _escaped(escape: Escape, value: Any) -> Markup:
-    """What is not marked as safe, escaped."""
-    return value if isinstance(value, Markup) else Markup(escape(str(value)))
+def _leaderboard(chapter: Chapter) -> list[RenderableType]:
+    """The best rows by macro recall."""
+    if not chapter.rows:
+        return ["nothing fitted"]
+    names = chapter.main_metrics
+    lines = [(row, [words.digits(row["metrics"][name]) for name in names]) for row in chapter.rows]
+    return _table(chapter.columns, [METRICS[name].short for name in names], lines, MOST)
+
+
+def _comparisons(chapter: Chapter) -> list[RenderableType]:
+    """Differences from no balancing on the same folds, a line a pair of head and balancer, best first in each head."""
+    by_pair: dict[tuple[str, ...], dict[str, Row]] = {}
+    for item in chapter.main_comparisons:
+        by_pair.setdefault(tuple(str(item[name]) for name in chapter.compared_columns), {})[item["metric"]] = item
+    if not by_pair:
+        return []
+    heads = list(dict.fromkeys(row["head"] for row in chapter.rows))
+    names = [name for name in chapter.main_metrics if any(name in items for items in by_pair.values())]
+    headings = [f"{METRICS[name].short} " for name in names]
+    lines = [  # in the order of the comparisons, the largest gain in macro recall first
+        (next(iter(items.values())), [_change(items.get(name)) for name in names]) for items in by_pair.values()
+    ]
+    lines.sort(key=lambda line: heads.index(line[0]["head"]))
+    legend = "less none on the same folds (* Holm's p < 0.05; = practically none)"
+    return ["", legend, *_table(chapter.compared_columns, headings, lines, 2 * MOST)]
+
+
+def _change(item: Row | None) -> str:
+    return "- " if item is None else words.digits(item["difference"], sign="+") + (words.mark(item) or " ")
+
+
+def _table(
+    columns: Sequence[str], headings: Iterable[str], lines: Sequence[tuple[Row, list[str]]], most: int
+) -> list[RenderableType]:
+    """The first lines, each of a row's settings and values. Names are cut until it fits, no number is.
+
+    Settings but names share one column.
+    """
+    table = Table(box=RULE_BELOW_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="")
+    named = [name for name in NAMED if name in columns]
+    for name in named:
+        table.add_column(name)
+    if others := set(columns) - set(NAMED):
+        table.add_column("run", no_wrap=True)
+    for name in headings:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row, values in lines[:most]:
+        texts = [words.setting(row, name) for name in named] + [words.run(row, columns)] * bool(others)
+        table.add_row(*(Text(_printable(text), no_wrap=True, overflow="ellipsis") for text in texts), *values)
+    more = len(lines) - most
+    return [table, *[f"... and {more:,} more: --format html, md, csv or latex"] * (more > 0)]
+
+
+def _wrapped(before: str, text: str) -> RenderableType:
+    """A text broken into lines, ``before`` in front of the first."""
+    grid = Table.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(before, Text(_printable(text)))
+    return grid
+
+
+def _printed(shown: Iterable[RenderableType]) -> list[str]:
+    """What Rich makes of it, as lines of plain text."""
+    out = io.StringIO()
+    console = Console(file=out, width=WIDTH, color_system=None, markup=False, highlight=False, emoji=False)
+    for each in shown:
+        console.print(each)
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def _printable(text: str, instead: str = "?") -> str:
+    return "".join(letter if letter.isprintable() else instead for letter in text)
 
 
 def _harmless(value: Any) -> Any:
     """Keep a spreadsheet from running a name as a formula, and a name from breaking a line."""
     if not isinstance(value, str):
         return value
-    text = "".join(letter if letter.isprintable() else " " for letter in value)
+    text = _printable(value, " ")
     return f"'{text}" if text.lstrip().startswith(FORMULA_STARTS) else text
 
 
@@ -151,13 +235,10 @@ def _version() -> str:
 
 _RECORDS = (
     Form("terminal", as_terminal, (CHECKS_SHOWN,)),
-    Form("html", partial(_by_template, template="page.html"), (CHECKS_SHOWN, FIGURES_SHOWN), "report.html"),
-    Form("md", partial(_by_template, template="report.md", escape=escape_markdown), (CHECKS_SHOWN,)),
+    Form("html", _by_template("page.html"), (CHECKS_SHOWN, FIGURES_SHOWN), "report.html"),
+    Form("md", _by_template("report.md", escape_markdown), (CHECKS_SHOWN,)),
     Form("csv", as_csv),
-    Form(
-        "latex",
-        partial(_by_template, template="tables.tex", escape=escape_latex, delimiters=TEX_DELIMITERS),
-    ),
+    Form("latex", _by_template("tables.tex", escape_latex)),
     Form("json", as_json, (CHECKS_SHOWN,)),
 )
 

@@ -3,33 +3,34 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from headroom.errors import HeadError, UsageError
-from headroom.features.store import replacing
-from headroom.heads.cell import Cell, FoldScores
+from headroom.errors import FeatureError, HeadError, UsageError
+from headroom.heads.balancing import BALANCERS, resample
+from headroom.heads.cell import Cell
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
 from headroom.heads.scores.comparing import PairedResult, comparisons, contrast, holm, plan_comparisons
 from headroom.heads.scores.leaderboard import judge_choice, leaderboard
 from headroom.heads.scores.metrics import METRICS, per_class
+from headroom.heads.scores.predictions import Predictions, pooled
 from headroom.heads.scores.scored import Scored, scored_cells
-from headroom.pipeline.cache import Cached, EmbeddingFile, read_cache
+from headroom.pipeline.cache import Cached, EmbeddingFile, kept, read_cache
 from headroom.pipeline.names import pick
-from headroom.pipeline.problems import FUSION
-from headroom.pipeline.report import details, words
-from headroom.pipeline.report.chapter import LEAKY, Chapter, LeftOut, Plate, Report
-from headroom.pipeline.report.details import Details, Shown
+from headroom.pipeline.problems import FUSION, load_problem
+from headroom.pipeline.report import words
+from headroom.pipeline.report.chapter import LEAKY, Chapter, Details, EmbeddingMap, Report, Shown
 from headroom.pipeline.report.words import JUDGED, NAMES, QUESTION, SIGNIFICANT, Row
 from headroom.pipeline.studies import claims
 
 CHECKS_SHOWN, FIGURES_SHOWN = "checks", "figures"
+MAPPED, MAPPED_SYNTHETIC = 1000, 400  # points of a map
+COMPONENTS, PERPLEXITY = 50, 30
 GRID = tuple(name for name in NAMES if name not in ("model", "head", "balance"))
 
 
@@ -44,7 +45,7 @@ class Source:
     cells : dict of str to Cell
         Fitted and failed ones by key, oldest first.
     problems : dict of str to Problem
-        By fingerprint, without vectors.
+        By fingerprint, without vectors; those of all data sets, as are the next two.
     scored : dict of str to Scored
         Of the fitted cells by key.
     cached : Cached
@@ -66,10 +67,10 @@ class Source:
         """Cells that did not fail."""
         return [cell for cell in self.cells.values() if cell.status == "fitted"]
 
-    def folds(self, key: str) -> tuple[FoldScores, ...]:
-        """What the folds of a cell predicted."""
+    def predictions(self, key: str) -> Predictions:
+        """The out-of-fold predictions of the first repeat of a cell."""
         with Results(self.cache / "results.db") as results:
-            return results.folds(key)
+            return pooled(results.folds(key))[0].predictions
 
     def has_random(self, model: str) -> bool:
         """Whether a model, or one of those it joins, has random weights."""
@@ -111,10 +112,9 @@ def read_sources(
     sources = []
     for dataset in sorted({cell.dataset for cell in cells}):
         here = {cell.key: cell for cell in cells if cell.dataset == dataset}
-        used = {cell.problem: problems[cell.problem] for cell in here.values()}
         wanted = {name for cell in here.values() for name in model_names(cell.model)}
         files = {name: item for name, item in cached.newest(dataset).items() if name in wanted}
-        sources.append(Source(cache, dataset, here, used, scored, cached, files))
+        sources.append(Source(cache, dataset, here, problems, scored, cached, files))
     return sources, cached.unreadable
 
 
@@ -191,21 +191,20 @@ def model_names(model: str) -> list[str]:
 def compute_details(source: Source, chapter: Chapter) -> Details:
     """What figures show beyond the tables."""
 
-    def shown(row: Row | None) -> Shown | None:
-        if row is None:
-            return None
-        return details.shown(words.label(row, chapter.columns), row["metrics"], source.folds(row["key"]))
-
-    plain, balanced = (shown(next(iter(chapter.honest(side)), None)) for side in (False, True))
+    sides = [next(iter(chapter.honest(side)), None) for side in (False, True)]
+    plain, balanced = (
+        Shown(words.label(row, chapter.columns), row["metrics"], source.predictions(row["key"])) if row else None
+        for row in sides
+    )
     resampling = [row for row in chapter.honest(balanced=True) if words.balancer(row["balance"]) in chapter.counts]
-    row = next((row for row in resampling if row["balance"] == QUESTION), next(iter(resampling), None))
+    row = min(resampling, key=lambda row: row["balance"] != QUESTION, default=None)
     mapped = _mapped(source, chapter)
     return Details(
         plain,
         balanced,
-        best=next((one for one in (plain, balanced) if one and one.label == chapter.best_label), None),
-        fold_counts=details.fold_counts(row["balance"], source.scored[row["key"]]) if row else None,
-        map=details.embedding_map(mapped.path, mapped.model) if mapped else None,
+        best=plain if sides[0] is chapter.best else balanced,
+        resampled=(words.balancer(row["balance"]), source.scored[row["key"]]) if row else None,
+        map=_embedding_map(mapped) if mapped else None,
     )
 
 
@@ -234,7 +233,7 @@ def _chapter(source: Source) -> Chapter:
     setting = words.settings(rows[0], common) if rows else ""
     best = next(iter(honest), None)
     printed = [name for name, metric in METRICS.items() if metric.printed]
-    problem = source.problems[source.cells[best["key"]].problem] if best else next(iter(source.problems.values()))
+    problem = source.problems[(source.cells[best["key"]] if best else next(iter(source.cells.values()))).problem]
     return Chapter(
         dataset=source.dataset,
         classes=problem.classes,
@@ -251,55 +250,53 @@ def _chapter(source: Source) -> Chapter:
         claims=claims([cell for cell in source.fitted if best and _grid(cell).items() <= best.items()], source.scored),
         left_out=_left_out(source),
         counts=_counts(source, honest),
-        best_label=words.label(best, columns) if best else "",
     )
 
 
 def _rows(source: Source) -> list[Row]:
     """The leaderboard, each row with its cell's key, seconds and settings; what leaks last."""
-    ordered = sorted(source.fitted, key=lambda cell: (cell.protocol == LEAKY, cell.problem))
     rows = [
-        row
-        | {"key": cell.key, "seconds": cell.seconds}
-        | _grid(cell)
-        | {"random_weights": source.has_random(cell.model)}
-        for cell in ordered
+        row | {"key": cell.key, "seconds": cell.seconds} | _settings(source, cell)
+        for cell in sorted(source.fitted, key=lambda cell: cell.problem)
         for row in leaderboard([cell], source.scored)
     ]
     return sorted(rows, key=lambda row: (row["protocol"] == LEAKY, -(row["metrics"][JUDGED] or 0.0)))
 
 
 def _compared(source: Source) -> list[Row]:
-    """Comparisons within equal settings, best first; Holm's correction is over all of one metric."""
-
-    def of(cell: Cell) -> str:
-        return str(_grid(cell))
-
+    """Every balancer against none, best first; Holm's correction is over all of one metric."""
+    cells = sorted(source.cells.values(), key=lambda cell: str(_grid(cell)))
     found = [
-        item | _grid(group[0]) | {"random_weights": source.has_random(item["model"])}
-        for group in (list(group) for _, group in groupby(sorted(source.cells.values(), key=of), key=of))
-        for item in comparisons(group, source.scored)
+        item | _settings(source, pair[0])
+        for pair in plan_comparisons(cells, source.scored).pairs
+        for item in comparisons(pair, source.scored)
     ]
     order = [JUDGED, *(name for name in METRICS if name != JUDGED)]
     corrected = []
     for metric in order:
         family = [item for item in found if item["metric"] == metric]
-        for item, p_holm in zip(family, holm([item["p"] for item in family]), strict=True):
-            tested = item | {"p_holm": p_holm}
-            corrected.append(tested | {"mark": words.mark(tested), "sentence": words.sentence(tested)})
+        ranks = holm([item["p"] for item in family])
+        corrected += [item | {"p_holm": p_holm} for item, p_holm in zip(family, ranks, strict=True)]
     return sorted(corrected, key=lambda item: (order.index(item["metric"]), -item["difference"]))
 
 
 def _verdict(source: Source, honest: list[Row], columns: Sequence[str]) -> list[str]:
     """Say which combination wins, by how much, and whether that is noise."""
-    best = honest[0]
-    lines = [words.best(best, columns)]
+    best, judged = honest[0], METRICS[JUDGED].title
+    values = f"{judged} {words.measured(best, JUDGED)}, accuracy {words.measured(best, 'accuracy')}"
+    lines = [f"Best: {words.label(best, columns)}, {values}."]
     rivals = [source.cells[row["key"]] for row in honest]
-    choice = judge_choice(rivals[0], rivals, source.scored, JUDGED)
-    lines += [words.chosen(choice)] if choice else []
-    lines += [words.next_best(row, columns, _tested(source, best, row, JUDGED)) for row in honest[1:2]]
+    if choice := judge_choice(rivals[0], rivals, source.scored, JUDGED):
+        again = f"Chosen among {choice.among:,}, and again in {choice.share:.0%} of resampled test sets"
+        lines.append(f"{again}; corrected for the choice: {judged} {words.digits(choice.value)}.")
+    for row in honest[1:2]:
+        lead = words.lead(_tested(source, best, row, JUDGED))
+        lines.append(f"Next: {words.label(row, columns)}, {words.digits(row['metrics'][JUDGED])}; {lead}.")
     plain = next((row for row in honest if row["balance"] == words.BASELINE), best)
-    return lines + [words.best_plain(plain, _tested(source, best, plain, JUDGED))] * (plain is not best)
+    if plain is not best:
+        lead = words.lead(_tested(source, best, plain, JUDGED))
+        lines.append(f"Best without balancing: {plain['head']}, {words.measured(plain, JUDGED)}; {lead}.")
+    return lines
 
 
 def _tested(source: Source, row: Row, other: Row, metric: str) -> PairedResult | None:
@@ -343,13 +340,13 @@ def _model(name: str, about: Mapping[str, Any]) -> str:
     return f"{name}: {weights}, {about['dim']}-d, {about['size']} px, {about['engine']} {about['precision']}"
 
 
-def _left_out(source: Source) -> list[LeftOut]:
+def _left_out(source: Source) -> list[Cell]:
     """Cells that were not fitted, and honest balanced ones that cannot be compared."""
-    failed = [(cell, cell.reason) for cell in source.cells.values() if cell.status == "failed"]
+    failed = [cell for cell in source.cells.values() if cell.status == "failed"]
     refused = plan_comparisons([cell for cell in source.fitted if cell.protocol != LEAKY], source.scored).refused
     return [
-        LeftOut(words.model_name(cell.model, source.has_random(cell.model)), cell.head, cell.balance, why)
-        for cell, why in (*failed, *((cell, f"not compared, for {reason}") for cell, reason in refused))
+        replace(cell, model=words.model_name(cell.model, source.has_random(cell.model)))
+        for cell in (*failed, *(replace(cell, reason=f"not compared, for {reason}") for cell, reason in refused))
     ]
 
 
@@ -371,42 +368,31 @@ def _checked(sources: Sequence[Source], data_dir: Path, ignored: Iterable[str]) 
     from headroom.pipeline.checks.checks import findings
 
     cells = [cell for source in sources for cell in source.cells.values()]
-    problems = {name: problem for source in sources for name, problem in source.problems.items()}
-    names = [source.dataset for source in sources]
-    return findings(sources[0].cached, cells, problems, sources[0].scored, names, data_dir, ignored)
+    names, first = [source.dataset for source in sources], sources[0]
+    return findings(first.cached, cells, first.problems, first.scored, names, data_dir, ignored)
 
 
 def _remarks(sources: Iterable[Source], chapters: Iterable[Chapter]) -> list[str]:
     """What a reader must know before the numbers."""
-    random = {
-        name for source in sources for name, item in source.embeddings.items() if item.about["weights"] == "random"
-    }
+    random = {name for source in sources for name in source.embeddings if source.has_random(name)}
     leaky = any(row["protocol"] == LEAKY for chapter in chapters for row in chapter.rows)
-    return [words.random_remark(model) for model in sorted(random)] + [words.LEAKY_REMARK] * leaky
+    return [words.RANDOM_REMARK.format(model) for model in sorted(random)] + [words.LEAKY_REMARK] * leaky
 
 
 def _with_figures(source: Source, chapter: Chapter) -> Chapter:
     """Add metrics by class and finished figures; these are kept in the cache until anything that they show changes."""
     if chapter.best is None:
         return chapter
-    cases = details.predictions(source.folds(chapter.best["key"]))
-    by_class = per_class(cases)
+    by_class = per_class(source.predictions(chapter.best["key"]))
     shown = _digest(source, chapter)
-    kept = source.cache / "reports" / "figures" / f"{hashlib.sha256(source.dataset.encode()).hexdigest()[:16]}.json"
-    try:
-        found = json.loads(kept.read_text(encoding="utf-8"))
-        plates = [Plate(**plate) for plate in found["plates"]] if found["shown"] == shown else None
-    except (OSError, ValueError, TypeError, KeyError):
-        plates = None
-    if plates is None:
+
+    def draw() -> list[Row]:
         from headroom.pipeline.report.figures import draw_plates
 
-        plates = draw_plates(chapter, compute_details(source, chapter), f"f{shown[:8]}")
-        try:
-            with replacing(kept) as beside:
-                beside.write_text(json.dumps({"shown": shown, "plates": [asdict(each) for each in plates]}))
-        except OSError:  # a cache that cannot be written
-            pass
+        return draw_plates(chapter, compute_details(source, chapter), f"f{shown[:8]}")
+
+    name = hashlib.sha256(source.dataset.encode()).hexdigest()[:16]
+    plates = kept(source.cache / "reports" / "figures" / f"{name}.json", source.dataset, shown, draw)
     return replace(chapter, by_class=by_class, plates=plates)
 
 
@@ -414,7 +400,8 @@ def _digest(source: Source, chapter: Chapter) -> str:
     """All that determines the figures of a chapter: its numbers, the embeddings of the map, and the drawing code."""
     mapped = _mapped(source, chapter)
     stamp = mapped and (mapped.path.name, mapped.path.stat().st_mtime_ns)
-    code = [Path(__file__).with_name(f"{name}.py").read_text() for name in ("details", "drawing", "figures", "words")]
+    here = Path(__file__).parent
+    code = [file.read_text() for file in (*sorted(here.glob("*.py")), here / "templates" / "figures.mplstyle")]
     numbers = (source.dataset, chapter.classes, chapter.rows, chapter.comparisons, chapter.counts)
     return hashlib.sha256(json.dumps([numbers, stamp, code, version("matplotlib")]).encode()).hexdigest()
 
@@ -425,9 +412,47 @@ def _mapped(source: Source, chapter: Chapter) -> EmbeddingFile | None:
     return next((source.embeddings[name] for name in names if name in source.embeddings), None)
 
 
+def _embedding_map(item: EmbeddingFile) -> EmbeddingMap | None:
+    """Lay out a seeded sample of a file's embeddings; None where it cannot be read.
+
+    The images are scaled as for a head, SMOTE balances them, and both kinds of points are laid out together by
+    principal components and by t-SNE (van der Maaten and Hinton 2008) on the first of these. There are no synthetic
+    points where a class has too few images for SMOTE.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
+    try:
+        stored = load_problem(item.dataset, item.model, [item])
+    except FeatureError:
+        return None
+    random = np.random.default_rng(0)
+    images = stored.take(np.sort(random.permutation(len(stored.ids))[:MAPPED]))
+    images = replace(images, vectors=StandardScaler().fit_transform(images.vectors))
+    count = len(images.ids)
+    try:
+        points, labels = resample(BALANCERS[QUESTION], images)
+    except HeadError:
+        points, labels = images.vectors, images.labels
+    made = count + random.permutation(len(points) - count)[:MAPPED_SYNTHETIC]
+    kept_rows = np.concatenate([np.arange(count), made])
+    components = PCA(min(COMPONENTS, *images.vectors.shape), random_state=0).fit(images.vectors)
+    points = components.transform(points[kept_rows])
+    perplexity = min(PERPLEXITY, (len(points) - 1) / 3)
+    with threadpool_limits(1):  # threads that wait for a busy machine cost minutes
+        tsne = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(points)
+    return EmbeddingMap(item.model, points[:, :2], tsne, labels[kept_rows], kept_rows >= count)
+
+
 def _differing(rows: Sequence[Row]) -> tuple[str, ...]:
     """Names of settings that tell rows apart; head and balance always do."""
     return tuple(name for name in NAMES if name in ("head", "balance") or len({str(row[name]) for row in rows}) > 1)
+
+
+def _settings(source: Source, cell: Cell) -> Row:
+    return _grid(cell) | {"random_weights": source.has_random(cell.model)}
 
 
 def _grid(cell: Cell) -> Row:

@@ -5,7 +5,6 @@ from typing import Any
 
 from headroom.heads.balancing import BALANCERS
 from headroom.heads.scores.comparing import BASELINE, PairedResult
-from headroom.heads.scores.leaderboard import Choice
 from headroom.heads.scores.metrics import METRICS
 
 Row = dict[str, Any]
@@ -18,6 +17,7 @@ NAMES = ("protocol", "model", "head", "balance", "folds", "repeats", "seed", "re
 OUTCOMES = RAISED, LOWERED, SAME, UNCLEAR = ("raised", "lowered", "practically unchanged", "no change shown")
 
 NOTHING = ["Nothing here can be reported: no cell was fitted by an honest protocol."]
+RANDOM_REMARK = "RANDOM weights in {}: its numbers show that the pipeline runs, not what the network can"
 LEAKY_REMARK = "DO NOT REPORT: rows of protocol leaky resample before the split; they show what that would have claimed"
 
 
@@ -178,33 +178,6 @@ def p_value(p: float) -> str:
     ('p < 0.001', 'p = 0.020')
     """
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def best(row: Row, differing: Sequence[str]) -> str:
-    """Say which row wins."""
-    values = f"{METRICS[JUDGED].title} {measured(row, JUDGED)}, accuracy {measured(row, 'accuracy')}"
-    return f"Best: {label(row, differing)}, {values}."
-
-
-def next_best(row: Row, differing: Sequence[str], result: PairedResult | None) -> str:
-    """Say which row comes second, and how far behind it is."""
-    return f"Next: {label(row, differing)}, {digits(row['metrics'][JUDGED])}; {lead(result)}."
-
-
-def best_plain(row: Row, result: PairedResult | None) -> str:
-    """Say which row is best without balancing, and how far behind it is."""
-    return f"Best without balancing: {row['head']}, {measured(row, JUDGED)}; {lead(result)}."
-
-
-def random_remark(model: str) -> str:
-    """Say that a model knows nothing."""
-    return f"RANDOM weights in {model}: its numbers show that the pipeline runs, not what the network can"
-
-
-def chosen(choice: Choice) -> str:
-    """Say how firm the choice of the best row is, and what it is worth without the luck of being chosen."""
-    again = f"Chosen among {choice.among:,}, and again in {choice.share:.0%} of resampled test sets"
-    return f"{again}; corrected for the choice: {METRICS[JUDGED].title} {digits(choice.value)}."
 
 
 def lead(result: PairedResult | None) -> str:

@@ -21,11 +21,9 @@ from headroom.pipeline.checks import checks
 from headroom.pipeline.commands.report import FormName
 from headroom.pipeline.report import figures
 from headroom.pipeline.report.chapter import Report
-from headroom.pipeline.report.drawing import FILES
-from headroom.pipeline.report.figures import FIGURES
-from headroom.pipeline.report.forms import FORMS, as_csv, escape_latex, escape_markdown
+from headroom.pipeline.report.figures import FIGURES, FILES
+from headroom.pipeline.report.forms import FORMS, as_csv, as_terminal, escape_latex, escape_markdown
 from headroom.pipeline.report.model import compute, compute_details, current, read_cells, read_sources
-from headroom.pipeline.report.terminal import as_terminal
 from headroom.pipeline.studies import STUDIES, replicated
 from tests.pipeline.reports import FORMULA, NASTY, SCRIPT, forget_results, report_of, write_failed, write_results
 from tests.running import Done
@@ -240,11 +238,11 @@ def test_only_the_newest_state_of_a_problem_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("title", [record.name for record in FIGURES])
 def test_every_figure_is_drawn_or_has_nothing_to_show(nasty_cache: Path, nasty: Report, title: str) -> None:
-    from headroom.pipeline.report.drawing import as_svg, drawing
+    from headroom.pipeline.report.figures import as_svg, drawing
 
     record = next(record for record in FIGURES if record.name == title)
     details = compute_details(read_sources(nasty_cache)[0][0], nasty.chapters[0])
-    with drawing(*record.size) as figure:
+    with drawing() as figure:
         words = record.draw(figure.add_subplot(), nasty.chapters[0], details)
         assert bool(words) != title.startswith("map")  # there is no embedding to be mapped
         assert "\u2009" not in as_svg(figure, "f", record.title, words)
@@ -324,7 +322,10 @@ def test_figures_are_drawn_again_where_anything_changed(tmp_path: Path) -> None:
     first = report_of(tmp_path).chapters[0].plates
     forget_results(tmp_path, "head = 'knn' AND balance = 'smote'")
     second = report_of(tmp_path).chapters[0].plates
-    assert [plate.title for plate in second] != [plate.title for plate in first] or second != first
+    earlier, later = ({plate["title"]: plate for plate in plates} for plates in (first, second))
+    assert "knn, smote" in earlier["Macro recall"]["svg"]
+    assert "knn, smote" not in later["Macro recall"]["svg"]
+    assert earlier["Seconds against gain"]["description"] != later["Seconds against gain"]["description"]
     for kept in (tmp_path / "reports" / "figures").iterdir():
         kept.write_text(kept.read_text()[:-9])
     assert report_of(tmp_path).chapters[0].plates == second
