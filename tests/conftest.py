@@ -10,6 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from headroom.features.backbones import BACKBONES
@@ -18,6 +19,9 @@ from headroom.heads.crossval import fit_task
 from tests import fake_engine
 from tests.launch import BLOCK, with_block_size
 from tests.running import ROOT, Done, checked
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture
