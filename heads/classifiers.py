@@ -135,7 +135,7 @@ _RECORDS = (
                tune={"width": (128, 512), "loss": ("cross-entropy", "margin")},
                cost=12, note="one hidden layer trained by Keras: the head of most transfer-learning papers"),
     HeadRecord("voting", "Soft voting", "headroom.heads.models:Voting", identity="heads.combining:Voting",
-               combine="vote", members=MEMBERS,
+               library="keras", combine="vote", members=MEMBERS,
                cost=0.1, note="mean of the probabilities of svm, logreg and random-forest"),
     HeadRecord("stacking", "Stacking", "sklearn.linear_model:LogisticRegression", {"max_iter": 1000},
                combine="stack", members=MEMBERS,

@@ -12,6 +12,10 @@ from headroom.heads import grid
 from tests.running import headroom
 
 WRITTEN = Path(__file__).parents[1] / "data" / "cache-0.1.tar.xz"
+LIBRARIES = {
+    **{"sklearn": "scikit-learn", "sklearnex": "scikit-learn-intelex", "imblearn": "imbalanced-learn"},
+    **{"xgboost": "xgboost", "heads": "keras"},
+}
 HEADS = ("svm", "logreg", "knn", "voting", "dense", "xgboost", "gaussian-nb")
 BALANCERS = ("none", "smote", "class-weight", "threshold", "augment")
 
@@ -35,9 +39,12 @@ def earlier(tmp_path, monkeypatch):
     shutil.unpack_archive(WRITTEN, tmp_path, filter="data")
     with closing(sqlite3.connect(tmp_path / "cache" / "results.db")) as database:
         written = [json.loads(settings)["versions"] for (settings,) in database.execute("SELECT settings FROM cells")]
-    versions = {package: text for each in written for package, text in each.items()}
-    monkeypatch.setattr(grid, "_version", lambda package, library: versions[package])
-    return tmp_path
+    versions = {LIBRARIES[package]: text for each in written for package, text in each.items()}
+    versions["sklearnex"] = versions["scikit-learn-intelex"]  # the name of a package that is not installed
+    monkeypatch.setattr(grid, "version", lambda library: versions[library])
+    grid._version.cache_clear()
+    yield tmp_path
+    grid._version.cache_clear()
 
 
 def test_no_image_is_computed(earlier):
