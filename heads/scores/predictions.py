@@ -13,7 +13,9 @@ from scipy.sparse import csr_array, vstack
 from headroom.heads.cell import FoldScores
 
 ECE_BINS = 15
+WIDE = 64  # columns from which adding row to row is faster than cumsum
 LEVELS = 128  # of a ranking that are worked on at a time
+NONE = 1e-30  # stands for no false alarm: no case is none, and nothing is divided by zero
 
 Ranking = list[tuple[csr_array, int]]  # matrices of shape (blocks * levels, n), and their blocks
 
@@ -117,6 +119,11 @@ class Sums:
         return cls(predictions, np.ones((len(predictions.labels), 1)))
 
     @cached_property
+    def total(self) -> np.ndarray:
+        """Cases in all, shape (b,)."""
+        return self.weights.sum(axis=0).astype(np.float64)
+
+    @cached_property
     def confusion(self) -> np.ndarray:
         """Confusion matrices, rows true and columns predicted, shape (b, k, k)."""
         k = self.predictions.n_classes
@@ -125,7 +132,7 @@ class Sums:
     @cached_property
     def penalties(self) -> np.ndarray:
         """Mean log loss, Brier score and signed calibration gap by bin, shape (2 + ECE_BINS, b)."""
-        total = self.weights.sum(axis=0, dtype=np.float64)
+        total = self.total
         return np.divide(
             self.predictions.penalties.astype(self.weights.dtype) @ self.weights,
             total,
@@ -136,8 +143,7 @@ class Sums:
     @cached_property
     def ranking(self) -> np.ndarray:
         """One-vs-rest AUROC and average precision by class, shape (2, b, k); NaN where undefined."""
-        total = self.weights.sum(axis=0, dtype=np.float64)
-        by_class = [_auroc_and_precision(ranking, self.weights, total) for ranking in self.predictions.rankings]
+        by_class = [_auroc_and_precision(ranking, self.weights, self.total) for ranking in self.predictions.rankings]
         return np.stack(by_class, axis=-1)
 
 
@@ -168,16 +174,26 @@ def _ranking(scores: np.ndarray, positive: np.ndarray) -> Ranking:
 
 def _auroc_and_precision(ranking: Ranking, weights: np.ndarray, total: np.ndarray) -> np.ndarray:
     """AUROC and average precision of every replicate, shape (2, b)."""
-    hits, alarms = np.zeros((2, len(total)), weights.dtype)
+    hits, alarms = np.zeros(len(total), weights.dtype), np.full(len(total), NONE, weights.dtype)
     lost, found = np.zeros((2, len(total)))
     for matrix, blocks in ranking:  # in pieces that stay in the processor's cache
         here, false, *tied = np.split(matrix @ weights, blocks)
-        seen = np.empty_like(here)
-        for level in range(len(here)):  # faster than cumsum down the columns
-            hits = np.add(here[level], hits, out=seen[level])
-            alarms = np.add(false[level], alarms, out=false[level])
+        seen, false = _running(here, hits), _running(false, alarms)
+        hits, alarms = seen[-1].copy(), false[-1].copy()
         lost += np.einsum("lb,lb->b", here, false - tied[0] / 2 if tied else false)
-        found += np.einsum("lb,lb->b", here, seen / np.maximum(seen + false, 1))
+        precision = np.divide(seen, np.add(seen, false, out=false), out=seen)
+        found += np.einsum("lb,lb->b", here, precision)
     n_negative = total - hits
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.stack([1 - lost / (hits * n_negative), found / hits])
+
+
+def _running(rows: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Running sums down the rows, from what was before them."""
+    sums = np.empty_like(rows)
+    if rows.shape[1] < WIDE:
+        np.cumsum(rows, axis=0, out=sums)
+        return np.add(sums, before, out=sums)
+    for row, after in zip(rows, sums, strict=True):
+        before = np.add(row, before, out=after)
+    return sums

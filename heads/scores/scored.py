@@ -62,7 +62,8 @@ class Scored:
 def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) -> Scored:
     """Compute all of it from a cell's folds and the groups of its problem's rows."""
     repeats = pooled(folds)
-    values = evaluate([Sums.once(repeat.predictions) for repeat in repeats], ordinal)
+    values = [_whole_and_by_fold(repeat, ordinal) for repeat in repeats]
+    metrics = {name: np.mean([each[name][0] for each in values]) for name in METRICS}
     weights = [draw_weights(_groups_of(repeat.rows, groups)) for repeat in repeats]
     drawn, left_out = (
         {
@@ -82,13 +83,13 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
     k = repeats[0].predictions.n_classes
     return Scored(
         n=len(repeats[0].rows),
-        metrics={name: number(value[0]) for name, value in values.items()},
-        intervals={name: _interval(name, found, values[name][0]) for name, found in drawn.items()},
+        metrics={name: number(value) for name, value in metrics.items()},
+        intervals={name: _interval(name, found, metrics[name]) for name, found in drawn.items()},
         images=_digest([part for repeat in repeats for part in (repeat.rows, repeat.predictions.labels)]),
         layout=""
         if any((fold.rows < 0).any() for fold in folds)
         else _digest([part for fold in folds for part in (np.array([fold.repeat, fold.fold]), fold.rows, fold.labels)]),
-        by_fold=_by_fold(repeats, ordinal),
+        by_fold={name: np.concatenate([each[name][1:] for each in values]) for name in METRICS},
         drawn=drawn,
         left_out=left_out,
         tested=np.array([np.bincount(fold.labels, minlength=k) for fold in folds]),
@@ -127,13 +128,10 @@ def scored_cells(results: Results, cells: Sequence[Cell], problems: Mapping[str,
     return found
 
 
-def _by_fold(repeats: Sequence[Pooled], ordinal: bool) -> dict[str, np.ndarray]:
-    """Each metric on the cases of each fold."""
-    found = [
-        evaluate([Sums(repeat.predictions, (repeat.fold[:, None] == np.unique(repeat.fold)).astype(float))], ordinal)
-        for repeat in repeats
-    ]
-    return {name: np.concatenate([each[name] for each in found]) for name in METRICS}
+def _whole_and_by_fold(repeat: Pooled, ordinal: bool) -> dict[str, np.ndarray]:
+    """Each metric on all cases of a repeat, then on those of each fold."""
+    folds = repeat.fold[:, None] == np.unique(repeat.fold)
+    return evaluate([Sums(repeat.predictions, np.column_stack([np.ones(len(folds)), folds]))], ordinal)
 
 
 def _interval(name: str, replicates: np.ndarray, estimate: float) -> list[float] | None:
