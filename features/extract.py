@@ -188,7 +188,7 @@ def _write(plan: Plan, seconds: float, images: ImageSet, stamps: np.ndarray) -> 
         for left in plan.folder.glob(f".{plan.file.name}.*.part"):
             left.unlink()  # of a killed run: only the holder of the lock writes here
         write_embeddings(plan.file, header, _vectors(plan, np.arange(len(images))[kept], dim))
-        plan.block_folder.remove()
+    plan.block_folder.remove()  # also those that a run left which was killed between writing and removing
     return outcome
 
 

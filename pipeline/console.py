@@ -98,15 +98,17 @@ def progress() -> Iterator[Callable[[int, int, str], None]]:
     Yields a function of the number done, the number in all, and what is under way.
     """
     caught = _caught.get()
-    hidden = caught is not None and not caught.shown
-    if not hidden and not sys.stderr.isatty():
+    if caught is not None and not caught.shown:
+        yield lambda done, total, text: None
+        return
+    if not sys.stderr.isatty():
         yield _LineProgress()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None, visible=False)
         yield lambda done, total, text: bar.update(task, completed=done, total=total, description=text, visible=True)
 

@@ -622,3 +622,13 @@ class TestPlaces:
     def test_json_is_plain_utf8(self, extract, tmp_path):
         folder_set(tmp_path / "Ärzte", {"a": 2, "b": 2})
         assert json.loads(extract("Ärzte").stdout)["dataset"] == "Ärzte"
+
+
+def test_blocks_that_a_run_left_which_was_killed_at_its_very_end_are_removed(extract, tmp_path):
+    folder_set(tmp_path / "scans", {"a": 6, "b": 6})
+    file = tmp_path / extract("scans").json["runs"][0]["file"]
+    left = file.with_suffix(".blocks")
+    left.mkdir()
+    (left / "000000-abc.npz").write_bytes(b"finished before")
+    assert extract("scans").json["runs"][0]["computed"] == 0
+    assert not left.exists()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from headroom.heads.scores.metrics import METRICS
 from headroom.pipeline.cache import Cached, EmbeddingFile
@@ -154,7 +155,7 @@ def test_csv_and_terminal_bear_any_name(skilled: Report) -> None:
             assert len(row) == len(header)
             assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for cell in row[:4])
         lines = as_terminal(report).split("\n")
-        assert max(map(len, lines)) <= 80
+        assert max(map(cell_len, lines)) <= 80
         assert all(line.isprintable() for line in lines)
 
     bears()
