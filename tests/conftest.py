@@ -4,7 +4,6 @@ import io
 import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -15,9 +14,9 @@ import pytest
 
 from headroom.features.backbones import BACKBONES
 from headroom.features.engines import ENGINES, EngineRecord
-from headroom.heads.crossval import fit_task
 from tests import fake_engine
 from tests.launch import BLOCK, with_block_size
+from tests.pipeline.in_process import in_this_process
 from tests.running import ROOT, Done, checked
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
@@ -67,15 +66,7 @@ def extract(run: Callable[..., Done]) -> Callable[..., Done]:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let cells be fitted in this process, for workers take seconds to start."""
-
-    def fitted(tasks: Any, *, jobs: int) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for task in tasks:
-                yield task, fit_task(task)
-
-    monkeypatch.setattr("headroom.heads.grid.run_tasks", fitted)
-    monkeypatch.setattr("headroom.heads.grid.has_intelex", lambda: False)  # it cannot share a process with OpenVINO
+    in_this_process(monkeypatch)
 
 
 @pytest.fixture
