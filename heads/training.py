@@ -215,7 +215,7 @@ def plan_inner_folds(labels: np.ndarray, groups: np.ndarray, *, seed: int) -> li
     --------
     >>> labels, groups = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2]), np.arange(9)
     >>> [held.tolist() for train, held in plan_inner_folds(labels, groups, seed=0)]
-    [[0, 2, 7], [3, 4, 5], [1, 6]]
+    [[1, 5, 7], [0, 3, 6], [2, 4]]
     """
     free = np.ones(len(labels), dtype=bool)
     while True:
