@@ -127,6 +127,8 @@ def plan_folds(samples: Samples, settings: GridSettings) -> tuple[Fold, ...]:
 def distinct(samples: Samples, settings: GridSettings) -> GridSettings:
     """The settings with no more repeats than there are different divisions of these images.
 
+    A cell of equal repeats would be one of fewer that claims to know more.
+
     Raises
     ------
     HeadError

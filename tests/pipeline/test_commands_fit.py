@@ -11,7 +11,7 @@ from tests.pictures import folder_set, write_picture
 from tests.pipeline.in_process import in_this_process
 
 HEADS = ("--head", "gaussian-nb", "--head", "knn")
-CELL_KEYS = {"dataset", "model", "head", "balance", "status", "reason", "seconds"}
+CELL_KEYS = {"dataset", "model", "head", "balance", "status", "reason", "seconds", "repeats"}
 METRICS = {
     *("accuracy", "balanced_accuracy", "recall_macro", "specificity_macro", "precision_macro", "f1_macro", "mcc"),
     *("kappa_quadratic", "auroc_ovr", "auprc_macro", "log_loss", "brier", "ece"),
