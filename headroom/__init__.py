@@ -107,7 +107,8 @@ def extract(
     dict
         ``dataset``, its name in the cache; ``runs``, a dict for each model and view: ``model``, ``view``, ``dim``,
         ``images``, ``computed``, ``reused``, ``bad`` (path and reason each), ``seconds``, ``images_per_second``,
-        ``engine``, ``precision``, ``precision_error``, ``weights``, ``file``; ``notes``, lines worth reading.
+        ``engine``, ``precision``, ``precision_error``, ``weights``, ``file``; ``without_patient``, images
+        without a patient id; ``notes``, lines worth reading.
 
     Raises
     ------
