@@ -59,13 +59,14 @@ def _fitted(asked: SimpleNamespace) -> list[dict[str, Any]]:
     settings = GridSettings(**{name: getattr(asked, name) for name in names})
     augmented = any(BALANCERS[name].views for name in balancers)
     rows: list[dict[str, Any]] = []
-    notes: dict[str, None] = {}
+    notes: list[str] = []
     with Results(asked.cache / "results.db") as results, progress() as show:
         stored, again = results.cells(), 0
         for name, embedding, files in planned:
             try:
                 problem = load_problem(name, embedding, files, views=augmented)
-                chosen = _settled(problem, settings, asked.repeats, notes)
+                chosen, said = _settled(problem, settings, asked.repeats)
+                notes += said
                 cells = plan_cells(problem, heads, balancers, chosen, results)
                 again += len(earlier(cells, stored))
                 rows += run_cells(problem, chosen, cells, results, jobs=asked.jobs, progress=show)
@@ -74,25 +75,24 @@ def _fitted(asked: SimpleNamespace) -> list[dict[str, Any]]:
                     raise
                 say(f"left out: {name} {embedding}: {error.got}; {error.remedy}")
     if again:
-        notes[
-            f"{again} cells of an earlier version were not reused: patients are divided and heads calibrated anew"
-        ] = None
-    for note in notes:
+        notes += [f"{again} cells of an earlier version were not reused: folds and calibration are others now"]
+    for note in dict.fromkeys(notes):
         say(f"note: {note}")
     return rows
 
 
-def _settled(problem: "Problem", settings: "GridSettings", asked: int | None, notes: dict[str, None]) -> "GridSettings":
-    """The settings with the repeats that this problem gets; a note where they are fewer than usual or asked."""
+def _settled(problem: "Problem", settings: "GridSettings", asked: int | None) -> tuple["GridSettings", list[str]]:
+    """The settings with the repeats that this problem gets, and why where they are fewer than usual or asked."""
     from headroom.heads.folds import MANY_IMAGES, USUAL_REPEATS, distinct, usual_repeats
 
     images = len(problem.labels)
     repeats = asked or usual_repeats(images, settings.protocol)
     settled = distinct(problem, replace(settings, repeats=repeats))
+    why = ""
     if settled.repeats < repeats:
-        fewer = f"only {settled.repeats} of {repeats} repeats divide the patients differently; equal ones count once"
-        notes[f"{problem.dataset}: {fewer}"] = None
+        why = f"only {settled.repeats} of {repeats} repeats divide the patients differently; equal ones count once"
     elif asked is None and images > MANY_IMAGES and settings.protocol != "split":
-        one = f"{images:,} images, more than {MANY_IMAGES:,}: 1 repeat, where there are {USUAL_REPEATS} else"
-        notes[f"{problem.dataset}: {one} (--repeats)"] = None
-    return settled
+        why = (
+            f"{images:,} images, more than {MANY_IMAGES:,}: 1 repeat, where there are {USUAL_REPEATS} else (--repeats)"
+        )
+    return settled, [f"{problem.dataset}: {why}"] * bool(why)

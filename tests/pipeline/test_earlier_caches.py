@@ -60,7 +60,9 @@ def test_no_image_is_computed(earlier):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "cells"), list(zip(FITS, (35, 2, 4, 2, 2), strict=True)), ids=["cv", "fusion", "split", "leaky", "tuned"]
+    ("arguments", "cells"),
+    list(zip(FITS, (35, 2, 4, 2, 2), strict=True)),
+    ids=["cv", "fusion", "split", "leaky", "tuned"],
 )
 def test_its_cells_are_fitted_again_and_that_is_said(earlier, run, arguments, cells, monkeypatch):
     monkeypatch.setattr("headroom.heads.grid.run_tasks", lambda *_, **__: ())
