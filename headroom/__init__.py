@@ -107,7 +107,8 @@ def extract(
     dict
         ``dataset``, its name in the cache; ``runs``, a dict for each model and view: ``model``, ``view``, ``dim``,
         ``images``, ``computed``, ``reused``, ``bad`` (path and reason each), ``seconds``, ``images_per_second``,
-        ``engine``, ``precision``, ``precision_error``, ``weights``, ``file``; ``notes``, lines worth reading.
+        ``engine``, ``precision``, ``precision_error``, ``weights``, ``file``; ``without_patient``, images
+        without a patient id; ``notes``, lines worth reading.
 
     Raises
     ------
@@ -133,10 +134,11 @@ def fit(
     model: str | Sequence[str] | None = None,
     dataset: str | Sequence[str] | None = None,
     folds: int = 5,
-    repeats: int = 1,
+    repeats: int | None = None,
     protocol: Literal["cv", "split", "leaky"] = "cv",
     reduce: str | None = None,
     tune: bool = False,
+    balance_seeds: int = 1,
     cache: Place | None = None,
     jobs: int = 0,
     seed: int = 0,
@@ -161,7 +163,7 @@ def fit(
         Stored data set.
     folds : int, 2 to 100
         Folds of a repeat.
-    repeats : int, 1 to 100
+    repeats : int, 1 to 100, default: 3, or 1 above 10,000 images
         Repeats of the cross-validation.
     protocol : {"cv", "split", "leaky"}
         ``"cv"``: grouped cross-validation; ``"split"``: official split; ``"leaky"``: resampled before the split, which
@@ -170,6 +172,8 @@ def fit(
         ``"pca:50"`` keeps 50 principal components.
     tune : bool
         Search each head's parameters inside the folds.
+    balance_seeds : int, 1 to 100
+        Resample every fold with so many seeds, to show how much the numbers vary through them alone.
     cache : path, default: ``$HEADROOM_CACHE`` or ``cache``
         Where embeddings, results and reports are kept.
     jobs : int, 0 or more
@@ -183,7 +187,7 @@ def fit(
     -------
     dict
         ``cells``, a flat dict each: ``dataset``, ``model``, ``head``, ``balance``, ``status`` ("fitted", "reused" or
-        "failed"), ``reason``, ``seconds``; ``seconds`` in all; ``notes``, lines worth reading.
+        "failed"), ``reason``, ``seconds``, ``repeats``; ``seconds`` in all; ``notes``, lines worth reading.
 
     Raises
     ------

@@ -50,6 +50,11 @@ class BalancerRecord:
     views: bool = False
     synthetic: bool = False
 
+    @property
+    def random(self) -> bool:
+        """Whether another seed makes another training part."""
+        return self.seeded and bool(self.sampler or self.views)
+
 
 # fmt: off
 _RECORDS = (

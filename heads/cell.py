@@ -22,6 +22,8 @@ class GridSettings:
         ``"pca:N"`` keeps the first N principal components of the scaled training part.
     tune : bool
         Whether each head's small search space is searched on inner folds.
+    balance_seeds : int
+        Seeds of resampling under which each fold is fitted; heads, folds and the first of them are as with one.
     """
 
     folds: int = 5
@@ -30,6 +32,7 @@ class GridSettings:
     seed: int = 0
     reduce: str | None = None
     tune: bool = False
+    balance_seeds: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,8 @@ class FoldScores:
         Time to fit and predict, the shared scaling and resampling not included.
     counts_before, counts_after : ndarray of int64, shape (k,)
         Training images per class before and after balancing.
+    balance_seed : int
+        Which of the seeds of resampling it was fitted with; metrics and tests are of the first, 0, only.
     """
 
     repeat: int
@@ -59,6 +64,7 @@ class FoldScores:
     seconds: float
     counts_before: np.ndarray
     counts_after: np.ndarray
+    balance_seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +79,8 @@ class Cell:
         Fingerprint of the problem; labels, groups and ids are stored once under it.
     dataset, model, head, balance, protocol : str
     settings : dict
-        Folds, repeats, seed, reduce, tune and the parameters of head and balancer.
+        Format, folds, repeats, seed, reduce, tune and the parameters of head and balancer; earlier versions left out
+        what is not said here to be theirs.
     status : str
         ``"fitted"`` or ``"failed"``; in a plan ``"planned"`` or ``"reused"`` too.
     reason : str
@@ -100,6 +107,20 @@ class Cell:
     def place(self) -> dict[str, str]:
         """Where it lies in the grid, for a row of a table."""
         return {name: getattr(self, name) for name in ("dataset", "model", "head", "balance")}
+
+
+def format_of(cell: Cell) -> int:
+    """Cells of another format were divided or fitted differently under the same settings; 0.1 did not write it."""
+    return cell.settings.get("format", 2)
+
+
+def reseeded(key: str, balance_seed: int) -> str:
+    """Key of the folds of a cell with one of the seeds of resampling; those after the first are no part of the cell.
+
+    >>> reseeded("c0ffee", 0), reseeded("c0ffee", 2)
+    ('c0ffee', 'c0ffee/2')
+    """
+    return f"{key}/{balance_seed}" if balance_seed else key
 
 
 def plan_reduction(reduce: str | None) -> int | None:

@@ -18,7 +18,7 @@ from headroom.heads.balancing import BALANCERS, resample
 from headroom.heads.cell import FoldScores, GridSettings, plan_reduction
 from headroom.heads.folds import Fold, plan_folds
 from headroom.heads.samples import Samples
-from headroom.heads.training import Trainer
+from headroom.heads.training import APART, Trainer
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,8 @@ class Task:
     threads : int
     fast : bool
         Whether scikit-learn-intelex's estimators are used where a head names one.
+    balance_seed : int
+        Which of the seeds of resampling.
     """
 
     samples: Path
@@ -53,6 +55,7 @@ class Task:
     heads: tuple[str, ...]
     threads: int = 1
     fast: bool = False
+    balance_seed: int = 0
 
 
 def fit_scaling(vectors: np.ndarray, settings: GridSettings) -> Pipeline:
@@ -94,7 +97,9 @@ def _predict(head: str, fold: Fold, trainer: Trainer, test: Samples, rows: np.nd
     predicted, scores = fitted.predict(test.vectors), fitted.scores(test.vectors)
     seconds = trainer.seconds[head] + time.perf_counter() - start
     return FoldScores(
-        *(fold.repeat, fold.fold, rows, test.labels, predicted, scores.astype(np.float32), seconds), *counts
+        *(fold.repeat, fold.fold, rows, test.labels, predicted, scores.astype(np.float32), seconds),
+        *counts,
+        trainer.balance_seed,
     )
 
 
@@ -106,7 +111,7 @@ def _divided(task: Task) -> tuple[Trainer, Samples, np.ndarray]:
     seed, rows = settings.seed + fold.repeat, np.arange(len(samples.labels))
     if settings.protocol == "leaky":  # everything is scaled and resampled before the split, as it must not be done
         whole = samples.transform(fit_scaling(np.asarray(samples.vectors), settings))
-        vectors, labels = resample(balancer, whole, seed=seed)
+        vectors, labels = resample(balancer, whole, seed=seed + APART * task.balance_seed)
         rows = _original_rows(whole.vectors, vectors)
         one_each = {"labels": labels, "groups": np.arange(len(labels)), "vectors": vectors}
         samples = Samples(classes=whole.classes, ordinal=whole.ordinal, **one_each)
@@ -116,7 +121,9 @@ def _divided(task: Task) -> tuple[Trainer, Samples, np.ndarray]:
     if settings.protocol != "leaky":
         chain = fit_scaling(train.vectors, settings)
         train, test = train.transform(chain), test.transform(chain)
-    trainer = Trainer(train, balancer, seed=seed, threads=task.threads, fast=task.fast, tune=settings.tune)
+    trainer = Trainer(
+        train, balancer, seed, task.threads, fast=task.fast, tune=settings.tune, balance_seed=task.balance_seed
+    )
     return trainer, test, rows[fold.test]
 
 

@@ -1,7 +1,7 @@
 """Who trains and who tests: groups, folds and near-duplicates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.sparse import coo_array, triu
@@ -13,7 +13,9 @@ from headroom.heads.samples import Samples
 
 PROTOCOLS = ("cv", "split", "leaky")
 MEBIBYTES = 64  # of distances held at a time
-DRAWS = 50  # seeds tried until every class lies on both sides of every fold
+DRAWS = 200  # tried until every class lies on both sides of every fold and no earlier repeat was the same
+USUAL_REPEATS = 3
+MANY_IMAGES = 10_000  # more are divided once: repeats cost much and add little there
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def union_groups(*columns: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of int64, shape (n,)
-        Connected components of "shares an id", numbered from 0.
+        Connected components of "shares an id", numbered from 0 in the order of their first rows.
 
     Examples
     --------
@@ -69,10 +71,15 @@ def union_groups(*columns: np.ndarray) -> np.ndarray:
 def plan_folds(samples: Samples, settings: GridSettings) -> tuple[Fold, ...]:
     """Divide the rows as the protocol says, each fold with every class on both sides.
 
-    ``cv`` is repeated stratified group k-fold: no group lies on both sides. ``split`` takes the official split; an
+    ``cv`` is repeated stratified group k-fold: no group lies on both sides. Groups are dealt to the folds at random,
+    stratified by the class that each matters most to and by size; scikit-learn's ``StratifiedGroupKFold`` draws ties
+    only, so that repeats of unequal groups are one division again and again. ``split`` takes the official split; an
     image that also lies in the official test part (same content or same patient) is left out of training, so that
     the test part stays whole and comparable with published results, yet is never seen before. ``leaky`` is stratified
     k-fold that ignores groups, only to show what such a study would have claimed.
+
+    Neither the order of rows nor the names of classes matter, only which rows share a label and the order of group
+    numbers.
 
     Parameters
     ----------
@@ -84,7 +91,7 @@ def plan_folds(samples: Samples, settings: GridSettings) -> tuple[Fold, ...]:
     Returns
     -------
     tuple of Fold
-        ``repeats * folds`` of them; one for ``split``.
+        ``repeats * folds`` of them, fewer where there are fewer different divisions; one for ``split``.
 
     Raises
     ------
@@ -95,7 +102,7 @@ def plan_folds(samples: Samples, settings: GridSettings) -> tuple[Fold, ...]:
     --------
     >>> images = Samples(labels=np.array([0, 1] * 6), groups=np.arange(12) // 2, classes=("healthy", "ill"))
     >>> [fold.test.tolist() for fold in plan_folds(images, GridSettings(folds=3))][0]
-    [2, 3, 10, 11]
+    [0, 1, 4, 5]
     """
     if settings.protocol not in PROTOCOLS:
         raise HeadError(got=f"unknown protocol {settings.protocol!r}", remedy=f"choose one of {', '.join(PROTOCOLS)}")
@@ -107,26 +114,80 @@ def plan_folds(samples: Samples, settings: GridSettings) -> tuple[Fold, ...]:
         )
     units = samples.groups if settings.protocol == "cv" else np.arange(len(samples.labels))
     _refuse_scarce(samples, units, settings.folds)
-    return tuple(fold for repeat in range(settings.repeats) for fold in _draw(samples, units, settings, repeat))
+    plan: list[Fold] = []
+    seen: set[frozenset[bytes]] = set()
+    for repeat in range(settings.repeats):
+        drawn = _draw(samples, units, settings, repeat, seen)
+        if not drawn:
+            break
+        plan += drawn
+    return tuple(plan)
 
 
-def _draw(samples: Samples, units: np.ndarray, settings: GridSettings, repeat: int) -> list[Fold]:
-    """The first of a bounded number of seeded draws that has every class on both sides of every fold."""
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+def distinct(samples: Samples, settings: GridSettings) -> GridSettings:
+    """The settings with no more repeats than there are different divisions of these images.
 
-    labels, grouped = samples.labels, settings.protocol == "cv"
-    splitter = StratifiedGroupKFold if grouped else StratifiedKFold
-    for draw in np.random.SeedSequence([settings.seed, repeat]).generate_state(DRAWS):
-        chosen = splitter(settings.folds, shuffle=True, random_state=int(draw))
-        parts = chosen.split(labels, labels, units if grouped else None)
-        plan = [Fold(repeat, number, train, test) for number, (train, test) in enumerate(parts)]
+    A cell of equal repeats would be one of fewer that claims to know more.
+
+    Raises
+    ------
+    HeadError
+        As `plan_folds` does.
+    """
+    return replace(settings, repeats=plan_folds(samples, settings)[-1].repeat + 1)
+
+
+def usual_repeats(images: int, protocol: str) -> int:
+    """Repeats where none are asked for: alike for all embeddings of a data set, which stay comparable."""
+    return USUAL_REPEATS if images <= MANY_IMAGES and protocol != "split" else 1
+
+
+def _draw(
+    samples: Samples, units: np.ndarray, settings: GridSettings, repeat: int, seen: set[frozenset[bytes]]
+) -> list[Fold]:
+    """The first of a bounded number of draws that is sound and new; nothing where all sound ones are in ``seen``."""
+    random = np.random.default_rng([settings.seed, repeat])
+    _, unit, sizes = np.unique(units, return_inverse=True, return_counts=True)
+    strata = _strata(samples.labels, unit, len(samples.classes))
+    lacking: list[str] = []
+    for _ in range(DRAWS):
+        fold_of = _deal(strata, sizes, settings.folds, random)[unit]
+        sides = [fold_of == number for number in range(settings.folds)]
+        plan = [Fold(repeat, number, *map(np.flatnonzero, (~side, side))) for number, side in enumerate(sides)]
         lacking = _missing(samples, plan)
-        if not lacking:
+        division = frozenset(side.tobytes() for side in sides)
+        if not lacking and division not in seen:
+            seen.add(division)
             return plan
+    if seen:
+        return []
     raise HeadError(
         got=f"in {DRAWS} draws of {settings.folds} folds, class {lacking[0]!r} always missed one side of a fold",
         remedy="use fewer folds, or add images of other patients to that class",
     )
+
+
+def _strata(labels: np.ndarray, unit: np.ndarray, classes: int) -> np.ndarray:
+    """The class of which each unit holds the largest share, the rarest first; shape (units,)."""
+    images = np.bincount(unit * classes + labels, minlength=(unit.max() + 1) * classes).reshape(-1, classes)
+    total, first = images.sum(axis=0), (images > 0).argmax(axis=0)
+    rarest = np.lexsort((first, total))
+    return (images[:, rarest] / total[rarest]).argmax(axis=1)
+
+
+def _deal(strata: np.ndarray, sizes: np.ndarray, folds: int, random: np.random.Generator) -> np.ndarray:
+    """The fold of each unit: of every few neighbours by size in a stratum, as many as there are folds, one each.
+
+    What is left over in a stratum goes to the folds whose turn it is, so that the numbers of units differ by at most
+    one, in every stratum and in all.
+    """
+    order = np.lexsort((random.random(len(sizes)), -sizes, strata))
+    ordered, place = strata[order], np.arange(len(order))
+    block = (place - np.searchsorted(ordered, ordered)) // folds
+    mixed = np.lexsort((random.random(len(order)), block, ordered))
+    dealt = np.empty(len(order), np.int64)
+    dealt[order[mixed]] = random.permutation(folds)[place % folds]
+    return dealt
 
 
 def _official(samples: Samples) -> Fold:
@@ -164,9 +225,10 @@ def _refuse_scarce(samples: Samples, units: np.ndarray, folds: int) -> None:
 
 def _missing(samples: Samples, plan: Sequence[Fold]) -> list[str]:
     """Classes that one side of a fold lacks."""
-    sides = [samples.labels[rows] for fold in plan for rows in (fold.train, fold.test)]
-    lacking = [np.setdiff1d(samples.labels, side) for side in sides]
-    return [samples.classes[label] for label in np.concatenate(lacking)]
+    sides = [rows for fold in plan for rows in (fold.train, fold.test)]
+    counts = [np.bincount(samples.labels[rows], minlength=len(samples.classes)) for rows in sides]
+    lacking = (np.array(counts) == 0).any(axis=0) & np.isin(range(len(samples.classes)), samples.labels)
+    return [samples.classes[label] for label in np.flatnonzero(lacking)]
 
 
 def near_duplicates(vectors: np.ndarray, threshold: float = 0.99) -> np.ndarray:

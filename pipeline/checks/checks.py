@@ -129,6 +129,13 @@ def _no_patients(evidence: Evidence) -> str | None:
     return "no patient ids: two images of one patient may lie on both sides of a fold" if unknown else None
 
 
+def _partly_patients(evidence: Evidence) -> str | None:
+    groups = [] if evidence.header is None else list(evidence.header.groups)
+    unknown = sum(not group for group in groups)
+    said = f"{unknown:,} of {len(groups):,} images have no patient id: each counts as a patient of its own"
+    return said if 0 < unknown < len(groups) else None
+
+
 def _missing_class(evidence: Evidence) -> str | None:
     problem, cells = evidence.problem, evidence.scored.values()
     for k, name in enumerate(problem.classes):
@@ -313,6 +320,9 @@ _RECORDS = (
     Check("M014", "a class that comes from one source", _source,
           "Classes collected from different places differ in how files were made; a network can learn that instead.",
           "Collect all classes from every source, or re-encode all images alike and test on a set from elsewhere."),
+    Check("M017", "patients missing for part of the images", _partly_patients,
+          "Images whose patient is unknown may be of one patient, and lie on both sides of a fold like strangers.",
+          "Give a --group-pattern or --group-column that fits every image, or leave the others out."),
 )
 # fmt: on
 

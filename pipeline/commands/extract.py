@@ -37,6 +37,7 @@ def extract(json: bool = False, **options: Any) -> None:
 
 def _embedded(asked: SimpleNamespace) -> dict[str, Any]:
     """Embed what is missing; what ``extract --json`` promises."""
+    import numpy as np
     from joblib import cpu_count
 
     from headroom.features.backbones import BACKBONES
@@ -67,6 +68,10 @@ def _embedded(asked: SimpleNamespace) -> dict[str, Any]:
     )
     for note in images.notes:
         say(f"note: {note}")
+    alone = np.flatnonzero(images.groups == "")
+    if 0 < len(alone) < len(images):
+        said = f"{len(images) - len(alone):,} of {len(images):,} images have a patient"
+        say(f"note: {said}; each other one counts as a patient of its own, the first being {images.ids[alone[0]]}")
     chosen = NetworkOptions(asked.weights, asked.size, asked.preprocessing, asked.pooling, asked.seed)
     networks = find_networks(models, chosen)
     otherwise = ENGINES["openvino"] if asked.engine == "auto" else None
@@ -77,7 +82,8 @@ def _embedded(asked: SimpleNamespace) -> dict[str, Any]:
     views = range(1, asked.views + 1)
     with progress() as advance:
         outcomes = run_extraction(images, networks, how, asked.cache, views, mirrored, advance, say)
-    return {"dataset": images.name, "runs": [_row(outcome, len(images)) for outcome in outcomes]}
+    runs = [_row(outcome, len(images)) for outcome in outcomes]
+    return {"dataset": images.name, "runs": runs, "without_patient": len(alone)}
 
 
 def _row(outcome: "Outcome", images: int) -> dict[str, Any]:

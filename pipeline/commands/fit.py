@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -11,6 +12,10 @@ import headroom
 from headroom.errors import HeadError
 from headroom.pipeline.commands.options import command
 from headroom.pipeline.console import progress, say, write_json
+
+if TYPE_CHECKING:
+    from headroom.heads.cell import GridSettings
+    from headroom.heads.samples import Problem
 
 BASELINE = "none"
 
@@ -38,7 +43,7 @@ def _fitted(asked: SimpleNamespace) -> list[dict[str, Any]]:
     from headroom.heads.balancing import BALANCERS
     from headroom.heads.cell import GridSettings
     from headroom.heads.classifiers import HEADS
-    from headroom.heads.grid import plan_cells, run_cells
+    from headroom.heads.grid import earlier, plan_cells, run_cells
     from headroom.heads.results import Results
     from headroom.pipeline.cache import read_cache
     from headroom.pipeline.names import pick
@@ -50,17 +55,44 @@ def _fitted(asked: SimpleNamespace) -> list[dict[str, Any]]:
     for line in cached.unreadable:
         say(f"note: {line}")
     planned = plan_problems(cached, asked.dataset or (), asked.model or ())
-    settings = GridSettings(asked.folds, asked.repeats, asked.protocol, asked.seed, asked.reduce, asked.tune)
+    names = ("folds", "protocol", "seed", "reduce", "tune", "balance_seeds")
+    settings = GridSettings(**{name: getattr(asked, name) for name in names})
     augmented = any(BALANCERS[name].views for name in balancers)
     rows: list[dict[str, Any]] = []
+    notes: list[str] = []
     with Results(asked.cache / "results.db") as results, progress() as show:
+        stored, again = results.cells(), 0
         for name, embedding, files in planned:
             try:
                 problem = load_problem(name, embedding, files, views=augmented)
-                cells = plan_cells(problem, heads, balancers, settings, results)
-                rows += run_cells(problem, settings, cells, results, jobs=asked.jobs, progress=show)
+                chosen, said = _settled(problem, settings, asked.repeats)
+                notes += said
+                cells = plan_cells(problem, heads, balancers, chosen, results)
+                again += len(earlier(cells, stored))
+                rows += run_cells(problem, chosen, cells, results, jobs=asked.jobs, progress=show)
             except HeadError as error:
                 if len(planned) == 1:
                     raise
                 say(f"left out: {name} {embedding}: {error.got}; {error.remedy}")
+    if again:
+        notes += [f"{again} cells of an earlier version were not reused: folds and calibration are others now"]
+    for note in dict.fromkeys(notes):
+        say(f"note: {note}")
     return rows
+
+
+def _settled(problem: "Problem", settings: "GridSettings", asked: int | None) -> tuple["GridSettings", list[str]]:
+    """The settings with the repeats that this problem gets, and why where they are fewer than usual or asked."""
+    from headroom.heads.folds import MANY_IMAGES, USUAL_REPEATS, distinct, usual_repeats
+
+    images = len(problem.labels)
+    repeats = asked or usual_repeats(images, settings.protocol)
+    settled = distinct(problem, replace(settings, repeats=repeats))
+    why = ""
+    if settled.repeats < repeats:
+        why = f"only {settled.repeats} of {repeats} repeats divide the patients differently; equal ones count once"
+    elif asked is None and images > MANY_IMAGES and settings.protocol != "split":
+        why = (
+            f"{images:,} images, more than {MANY_IMAGES:,}: 1 repeat, where there are {USUAL_REPEATS} else (--repeats)"
+        )
+    return settled, [f"{problem.dataset}: {why}"] * bool(why)

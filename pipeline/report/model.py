@@ -12,13 +12,14 @@ import numpy as np
 
 from headroom.errors import FeatureError, HeadError, UsageError
 from headroom.heads.balancing import BALANCERS, resample
-from headroom.heads.cell import Cell
+from headroom.heads.cell import Cell, format_of
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
 from headroom.heads.scores.comparing import PairedResult, comparisons, contrast, holm, plan_comparisons
 from headroom.heads.scores.leaderboard import judge_choice, leaderboard
 from headroom.heads.scores.metrics import METRICS, per_class
 from headroom.heads.scores.predictions import Predictions, pooled
+from headroom.heads.scores.reseeding import balance_seed_sd, further_seeds
 from headroom.heads.scores.scored import Scored, scored_cells
 from headroom.pipeline.cache import Cached, EmbeddingFile, kept, read_cache
 from headroom.pipeline.names import pick
@@ -164,17 +165,21 @@ def read_cells(
     with Results(database) as results:
         cells = _chosen(current(results.cells()), datasets, models)
         problems = {name: results.problem(name) for name in {cell.problem for cell in cells}}
-        return cells, problems, scored_cells(results, cells, problems)
+        return cells, problems, scored_cells(results, [*cells, *further_seeds(cells)], problems)
 
 
 def current(cells: Iterable[Cell]) -> list[Cell]:
-    """The newest cells, from oldest to newest, where images, labels or software changed between runs."""
-    cells = list(cells)
+    """The newest cells, from oldest to newest, where images, labels or software changed between runs.
+
+    What was divided or calibrated differently is no rival: of a data set only cells of the newest format are taken.
+    """
+    cells = sorted(cells, key=format_of)
+    formats = {cell.dataset: format_of(cell) for cell in cells}
     newest = {(cell.dataset, cell.model): cell.problem for cell in cells}
     kept = {
         (cell.dataset, cell.model, cell.head, cell.balance, *_grid(cell).values()): cell
         for cell in cells
-        if cell.problem == newest[cell.dataset, cell.model]
+        if cell.problem == newest[cell.dataset, cell.model] and format_of(cell) == formats[cell.dataset]
     }
     return list(kept.values())
 
@@ -256,7 +261,9 @@ def _chapter(source: Source) -> Chapter:
 def _rows(source: Source) -> list[Row]:
     """The leaderboard, each row with its cell's key, seconds and settings; what leaks last."""
     rows = [
-        row | {"key": cell.key, "seconds": cell.seconds} | _settings(source, cell)
+        row
+        | {"key": cell.key, "seconds": cell.seconds, "balance_seed_sd": balance_seed_sd(cell, source.scored)}
+        | _settings(source, cell)
         for cell in sorted(source.fitted, key=lambda cell: cell.problem)
         for row in leaderboard([cell], source.scored)
     ]

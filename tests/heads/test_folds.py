@@ -32,6 +32,7 @@ def test_rows_that_share_an_id_share_a_group_and_no_others_do(pairs):
                     reached[one] |= reached[other]
     expected = [min(rows) for rows in reached]
     assert len(set(zip(groups, expected, strict=True))) == len(set(groups)) == len(set(expected))
+    assert list(dict.fromkeys(groups.tolist())) == sorted(set(groups.tolist()))
 
 
 @settings(deadline=None, max_examples=40)
@@ -50,6 +51,73 @@ def test_every_row_is_tested_once_a_repeat_and_every_class_lies_on_both_sides(se
         assert set(labels[fold.train]) == set(labels[fold.test]) == set(labels)
         if protocol == "cv":
             assert not set(groups[fold.train]) & set(groups[fold.test])
+
+
+def partitions(plan):
+    """Each repeat's division, whatever its folds are called."""
+    repeats = {fold.repeat for fold in plan}
+    return [frozenset(tuple(fold.test.tolist()) for fold in plan if fold.repeat == repeat) for repeat in repeats]
+
+
+def test_unequal_patients_are_divided_anew_by_every_repeat():
+    """Where sizes had no ties, ten repeats were one division: their spread was no spread, and tests were too sure."""
+    random = np.random.default_rng(0)
+    sizes = 20 + random.permutation(181)[:30]
+    groups, labels = np.repeat(np.arange(30), sizes), np.repeat(np.arange(30) % 2, sizes)
+    plan = plan_folds(labels, groups, np.full(len(labels), ""), repeats=10)
+    assert len(set(partitions(plan))) == 10
+
+
+WILD = st.lists(st.tuples(st.integers(1, 400), st.integers(0, 2)), min_size=18, max_size=60)
+
+
+@settings(deadline=None, max_examples=100)
+@given(WILD, st.integers(2, 5), st.integers(0, 99))
+def test_folds_are_as_even_as_the_largest_patients_allow(patients, folds, seed):
+    """Of two folds, one has at most as many images more as the largest patient of each class has."""
+    patients = [*patients, *((1, label) for label in (0, 1, 2) for _ in range(folds))]
+    sizes, of = np.array(patients).T
+    groups, labels = np.repeat(np.arange(len(sizes)), sizes), np.repeat(of, sizes)
+    plan = plan_folds(labels, groups, np.full(len(labels), ""), folds=folds, seed=seed)
+    largest = np.array([sizes[of == label].max() for label in range(3)])
+    images = np.array([np.bincount(labels[fold.test], minlength=3) for fold in plan])
+    assert (np.ptp(images, axis=0) <= largest).all()
+    numbers = np.array([np.bincount(of[np.unique(groups[fold.test])], minlength=3) for fold in plan])
+    assert (np.ptp(numbers, axis=0) <= 1).all()
+    assert np.ptp(numbers.sum(axis=1)) <= 1
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 99), st.sampled_from(["cv", "leaky"]))
+def test_independent_images_are_stratified_exactly(seed, protocol):
+    random = np.random.default_rng(seed)
+    labels = random.permutation(np.repeat([0, 1, 2], random.integers(5, 60, size=3)))
+    plan = plan_folds(labels, random.permutation(len(labels)), np.full(len(labels), ""), seed=seed, protocol=protocol)
+    assert (np.ptp([np.bincount(labels[fold.test], minlength=3) for fold in plan], axis=0) <= 1).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 99), st.permutations(range(3)))
+def test_folds_depend_neither_on_the_order_of_rows_nor_on_that_of_classes(seed, renamed):
+    random = np.random.default_rng(seed)
+    groups = random.integers(60, size=200)
+    labels = np.where(random.random(200) < 0.9, groups % 3, random.integers(3, size=200))
+    rows, none = random.permutation(200), np.full(200, "")
+    plan = plan_folds(labels, groups, none, repeats=2)
+    moved = plan_folds(np.array(renamed)[labels[rows]], groups[rows], none, repeats=2)
+    assert [fold.test.tolist() for fold in plan] == [sorted(rows[fold.test]) for fold in moved]
+
+
+def test_divisions_that_coincide_are_counted_once():
+    groups, labels = np.repeat(np.arange(4), 5), np.repeat([0, 0, 1, 1], 5)
+    images = Samples(labels=labels, groups=groups, classes=CLASSES[:2])
+    plan = plan_folds(labels, groups, np.full(20, ""), folds=2, repeats=10)
+    assert len(partitions(plan)) == len(set(partitions(plan))) == 2
+    assert module.distinct(images, GridSettings(folds=2, repeats=10)) == GridSettings(folds=2, repeats=2)
+    few = GridSettings(folds=2, repeats=1)
+    assert module.distinct(images, few) == few
+    first = plan_folds(labels, groups, np.full(20, ""), folds=2, repeats=1)
+    assert [fold.test.tolist() for fold in first] == [fold.test.tolist() for fold in plan[:2]]
 
 
 def test_repeats_differ_and_the_seed_repeats_them():

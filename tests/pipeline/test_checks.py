@@ -134,6 +134,7 @@ FAULTS: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
     "M012": (lambda e: renamed(e, "threshold", "adasyn"), "to compare with: knn, svm"),
     "M013": (lambda e: replace(e, models=(ModelFacts("m", 768, not_finite=3),)), "3 columns with values that are no"),
     "M014": (lambda e: replace(e, files=files(telling=True)), "mode most"),
+    "M017": (lambda e: with_header(e, groups=("",) * 40 + ("p",) * (SIZE - 40)), "40 of 120 images have no patient id"),
 }
 
 

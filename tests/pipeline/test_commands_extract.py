@@ -51,7 +51,7 @@ class TestFirstRun:
     def test_json_has_the_agreed_form(self, extract, scans):
         done = extract("scans")
         assert done.code == 0
-        assert set(done.json) == {"dataset", "runs"}
+        assert set(done.json) == {"dataset", "runs", "without_patient"}
         (row,) = done.json["runs"]
         assert set(row) >= REPORT_KEYS
         assert (row["model"], row["dim"], row["images"], row["bad"]) == ("fake", 8, 11, [])
@@ -100,6 +100,23 @@ class TestFirstRun:
         for row in together.json["runs"]:
             alone = extract("scans", "--cache", "other", model=row["model"])
             np.testing.assert_array_equal(stored(alone).vectors, read_embeddings(Path(row["file"])).vectors)
+
+    @pytest.mark.parametrize(("pattern", "count"), [("(normal)", 6), (".", 0)], ids=["part", "all"])
+    def test_patients_missing_for_part_of_the_images_are_counted_and_said(self, extract, run, scans, pattern, count):
+        done = extract("scans", "--group-pattern", pattern)
+        assert done.json["without_patient"] == count
+        said = (
+            "note: 5 of 11 images have a patient; each other one counts as a patient of its own, the first being cyst/"
+        )
+        assert (said in done.stderr) == bool(count)
+        found = {one["code"]: one["message"] for one in run("check", "--json").json["checks"]}
+        assert ("M017" in found) == bool(count)
+        assert not count or "6 of 11 images have no patient id" in found["M017"]
+
+    def test_no_patients_at_all_are_no_note(self, extract, scans):
+        done = extract("scans")
+        assert done.json["without_patient"] == 11
+        assert "have a patient" not in done.stderr
 
     def test_table_with_patients(self, extract, tmp_path):
         rows = [(f"{number}.png", "sick" if number % 2 else "well", f"p{number // 2}") for number in range(6)]

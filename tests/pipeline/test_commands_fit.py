@@ -11,7 +11,7 @@ from tests.pictures import folder_set, write_picture
 from tests.pipeline.in_process import in_this_process
 
 HEADS = ("--head", "gaussian-nb", "--head", "knn")
-CELL_KEYS = {"dataset", "model", "head", "balance", "status", "reason", "seconds"}
+CELL_KEYS = {"dataset", "model", "head", "balance", "status", "reason", "seconds", "repeats"}
 METRICS = {
     *("accuracy", "balanced_accuracy", "recall_macro", "specificity_macro", "precision_macro", "f1_macro", "mcc"),
     *("kappa_quadratic", "auroc_ovr", "auprc_macro", "log_loss", "brier", "ece"),
@@ -70,6 +70,35 @@ class TestFit:
         fit()
         assert set(statuses(fit(*change)).values()) == {"fitted"}
         assert set(statuses(fit()).values()) == {"reused"}
+
+    def test_three_repeats_unless_there_are_very_many_images(self, embedded, fit, monkeypatch):
+        def repeats(*arguments):
+            done = fit(*arguments, head=("--head", "gaussian-nb"))
+            return [cell["repeats"] for cell in done.json["cells"]], "more than 40: 1 repeat" in done.stderr
+
+        assert repeats() == ([3], False)
+        monkeypatch.setattr("headroom.heads.folds.MANY_IMAGES", 40)
+        assert repeats() == ([1], True)
+        assert repeats("--repeats", "2") == ([2], False)
+
+    def test_repeats_that_would_be_the_same_are_counted_once_and_that_is_said(self, extract, fit, tmp_path):
+        images = sorted(folder_set(tmp_path / "scans", {"many": 8, "few": 8}).glob("*/*.png"))
+        rows = [f"{path.parent.name}/{path.name},{path.parent.name},p{row // 4}" for row, path in enumerate(images)]
+        (tmp_path / "scans" / "labels.csv").write_text("\n".join(["image,label,patient", *rows]))
+        extract("scans")
+        done = fit("--folds", "2", "--repeats", "5", head=("--head", "gaussian-nb"))
+        assert [cell["repeats"] for cell in done.json["cells"]] == [2]
+        assert "scans: only 2 of 5 repeats divide the patients differently" in done.stderr
+        again = fit("--folds", "2", "--repeats", "2", head=("--head", "gaussian-nb"))
+        assert set(statuses(again).values()) == {"reused"}
+        assert "only" not in again.stderr
+
+    def test_seeds_of_resampling_are_no_cells_of_their_own(self, embedded, fit, run):
+        fit("--smote", "--repeats", "1", "--balance-seeds", "2", head=("--head", "gaussian-nb"))
+        rows = {row["balance"]: row for row in run("report", "--json").json["rows"]}
+        assert set(rows) == {"none", "smote"}
+        assert rows["none"]["balance_seed_sd"] is None
+        assert rows["smote"]["balance_seed_sd"]["recall_macro"] >= 0
 
     def test_a_changed_image_is_fitted_anew(self, embedded, extract, fit):
         fit()

@@ -77,6 +77,15 @@ class TestLoad:
         assert groups[3] == groups[5]
         assert len(set(groups)) == 4
 
+    def test_groups_are_numbered_by_content_whatever_orders_the_rows(self, tmp_path):
+        order = [5, 3, 1, 0, 2, 4]
+        patients = np.array(["p", "", "q", "p", "", "q"])
+        store(tmp_path / "before", groups=patients)
+        store(tmp_path / "after", rows=order, groups=np.char.replace(patients, "p", "z")[order])
+        before, after = (load(tmp_path / name, "fake").groups for name in ("before", "after"))
+        assert before[order].tolist() == after.tolist()
+        assert len(set(after.tolist())) == 4
+
     def test_fusion_joins_vectors_of_the_same_image_whatever_the_order(self, tmp_path):
         store(tmp_path, model="one")
         store(tmp_path, model="two", rows=[5, 3, 1, 0, 2, 4], offset=100)
