@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 PULL = 0.01  # towards perfect calibration, as a normal prior of variance 100: finite where a class is separated
-STEPS, CLOSE = 50, 1e-4
+STEPS, LARGE, CLOSE = 50, 0.1, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,17 +96,16 @@ def _fitted(design: np.ndarray, offset: np.ndarray, positive: np.ndarray) -> np.
         return _losses(offset + coefficients @ design, positive).sum() + PULL / 2 * (coefficients**2).sum()
 
     found = np.zeros(len(design))
-    reached = height(found)
     for _ in range(STEPS):
         probability = expit(offset + found @ design)
         slope = design @ (positive - probability) - PULL * found
         curvature = (design * (probability * (1 - probability))) @ design.T + PULL * np.eye(len(design))
         step = np.linalg.solve(curvature, slope)
-        if np.abs(step).max() < CLOSE:  # what is left is of the order of its square
-            return found + step
-        while (now := height(found + step)) > reached and np.abs(step).max() > CLOSE:
+        while np.abs(step).max() > LARGE and height(found + step) > height(found):
             step /= 2
-        found, reached = found + step, now
+        found = found + step
+        if np.abs(step).max() < CLOSE:  # what is left is of the order of its square
+            break
     return found
 
 
