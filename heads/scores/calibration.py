@@ -32,16 +32,15 @@ class Recalibration:
         """Intercept, slope and loss under other case weights, shape (3, b).
 
         ``sums`` are those of the terms under b sets of weights, ``total`` those of the weights. One Newton step from
-        the fit to all cases is enough for a bootstrap (Moulton and Zeger 1991).
+        the fit to all cases is enough for a bootstrap (Moulton and Zeger 1991); the loss is that of this fit, for one
+        to the drawn cases saves more the more often they are drawn twice.
         """
         residual, curvature, r_0, r_1, c_00, c_01, c_11, saved = sums
         intercept = self.intercept + (residual - PULL * self.intercept) / (curvature + PULL)
         r_0, r_1 = r_0 - PULL * self.line[0], r_1 - PULL * self.line[1]
         c_00, c_11 = c_00 + PULL, c_11 + PULL
-        determinant = c_00 * c_11 - c_01**2
-        step_0, step_1 = (c_11 * r_0 - c_01 * r_1) / determinant, (c_00 * r_1 - c_01 * r_0) / determinant
-        loss = (saved + (step_0 * r_0 + step_1 * r_1) / 2) / np.maximum(total, 1)
-        return np.stack([intercept, self.line[1] + 1 + step_1, loss])
+        step = (c_00 * r_1 - c_01 * r_0) / (c_00 * c_11 - c_01**2)
+        return np.stack([intercept, self.line[1] + 1 + step, saved / np.maximum(total, 1)])
 
 
 def recalibrate(scores: np.ndarray, positive: np.ndarray) -> Recalibration:
