@@ -53,11 +53,12 @@ def test_one_step_is_near_the_fit_to_the_drawn_cases():
     labels, scores = drawn(500, 2, shift=0.5, slope=1.5)
     weights = draw_weights(np.arange(500), 40)
     fast = by_class(labels, scores, weights.astype(np.float32))
-    for b in range(40):
-        rows = np.repeat(np.arange(500), weights[:, b])
-        again = by_class(labels[rows], scores[rows])
-        for name in NAMES[:2]:
-            assert fast[name][b] == pytest.approx(again[name][0], abs=0.04), name
+    rows = [np.repeat(np.arange(500), each) for each in weights.T]
+    again = [by_class(labels[each], scores[each]) for each in rows]
+    for name in NAMES[:2]:
+        ours, fitted = fast[name][:, 1], np.array([values[name][0, 1] for values in again])
+        assert np.corrcoef(ours, fitted)[0, 1] > 0.98, name
+        assert ours.std() == pytest.approx(fitted.std(), rel=0.15), name
     once = by_class(labels, scores)["calibration_loss"][0]
     assert fast["calibration_loss"].mean(axis=0) == pytest.approx(once, rel=0.1)
 
