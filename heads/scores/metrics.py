@@ -4,13 +4,13 @@ A class that no case has is left out of every mean over classes; what is undefin
 all cases are of one class, a score metric where a score is not finite) is None, never NaN.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from headroom.heads.scores.predictions import Predictions, Sums
+from headroom.heads.scores.predictions import Sums
 
 CONFUSION: Literal["confusion"] = "confusion"
 SCORES: Literal["scores"] = "scores"
@@ -30,15 +30,16 @@ class MetricRecord:
     needs : str
         ``"confusion"`` (true and predicted classes) or ``"scores"`` (class probabilities).
     compute : callable
-        Maps `Sums` of b replicates to an array of shape (b,), NaN where undefined.
+        Maps `Sums` of b replicates to an array of shape (b,), or (b, k) in `PER_CLASS`; NaN where undefined.
     definition : str
         One line.
     ordinal_only : bool
         Whether it is defined for ordered classes only.
-    inflates : bool
-        Whether drawing cases twice raises it on average, so that its bootstrap has to be shifted back.
-    slow : bool
-        Whether it takes long on many replicates, so that it is not computed on the cases that they leave out.
+    within_folds : bool
+        Whether it compares scores of different cases, so that each fold has to be measured alone: folds have models and
+        calibration maps of their own. It is averaged over the folds in which it is defined.
+    binary : str
+        ``"only"`` where it is defined for two classes only, ``"hidden"`` where it says nothing new of two.
     main, printed, compared : bool
         Whether the narrow tables show it, whether the wide ones do, whether balancing is tested on it.
     """
@@ -50,8 +51,8 @@ class MetricRecord:
     compute: Measure
     definition: str
     ordinal_only: bool = False
-    inflates: bool = False
-    slow: bool = False
+    within_folds: bool = False
+    binary: Literal["", "only", "hidden"] = ""
     main: bool = False
     printed: bool = False
     compared: bool = False
@@ -101,12 +102,19 @@ def _f1s(sums: Sums) -> np.ndarray:
     return np.where(true > 0, _ratio(2 * hits, true + predicted), np.nan)
 
 
-def _aurocs(sums: Sums) -> np.ndarray:
-    return sums.ranking[0]
+def _class_recall(c: int) -> Measure:
+    """Recall of one class."""
+    return lambda sums: _recalls(sums)[:, c]
 
 
-def _average_precisions(sums: Sums) -> np.ndarray:
-    return sums.ranking[1]
+def _ranked(place: int) -> Measure:
+    """What is computed along the ranking, by class."""
+    return lambda sums: sums.ranking[place]
+
+
+def _calibrated(place: int) -> Measure:
+    """What is computed by recalibration, by class."""
+    return lambda sums: sums.calibration[place]
 
 
 def _accuracy(sums: Sums) -> np.ndarray:
@@ -140,7 +148,7 @@ def _brier(sums: Sums) -> np.ndarray:
 
 
 def _ece(sums: Sums) -> np.ndarray:
-    return np.abs(sums.penalties[2:]).sum(axis=0)
+    return np.sqrt(np.maximum(sums.squared_gap, 0))
 
 
 # fmt: off
@@ -152,7 +160,11 @@ METRICS: dict[str, MetricRecord] = {
     "recall_macro": MetricRecord("macro recall", "recall", True, CONFUSION, _macro(_recalls), main=True, printed=True,
         compared=True, definition="Mean over classes of TP / (TP + FN), the sensitivity."),
     "specificity_macro": MetricRecord("macro specificity", "spec", True, CONFUSION, _macro(_specificities), main=True,
-        printed=True, compared=True, definition="Mean over classes of one-vs-rest TN / (TN + FP)."),
+        printed=True, compared=True, binary="hidden", definition="Mean over classes of one-vs-rest TN / (TN + FP)."),
+    "sensitivity": MetricRecord("sensitivity", "sens", True, CONFUSION, _class_recall(1), main=True, printed=True,
+        compared=True, binary="only", definition="TP / (TP + FN) of the positive of two classes."),
+    "specificity": MetricRecord("specificity", "spec", True, CONFUSION, _class_recall(0), main=True, printed=True,
+        compared=True, binary="only", definition="TN / (TN + FP) of the positive of two classes."),
     "precision_macro": MetricRecord("macro precision", "precision", True, CONFUSION, _macro(_precisions),
         definition="Mean over classes of TP / (TP + FP); 0 without any."),
     "f1_macro": MetricRecord("macro F1", "F1", True, CONFUSION, _macro(_f1s), printed=True, compared=True,
@@ -161,28 +173,47 @@ METRICS: dict[str, MetricRecord] = {
         definition="Multi-class MCC (Gorodkin 2004); 0 if all is one class."),
     "kappa_quadratic": MetricRecord("quadratic weighted kappa", "kappa", True, CONFUSION, _kappa, ordinal_only=True,
         main=True, printed=True, compared=True, definition="Cohen's kappa weighted by squared grade distance."),
-    "auroc_ovr": MetricRecord("one-vs-rest AUROC", "AUROC", True, SCORES, _macro(_aurocs), slow=True, printed=True,
-        compared=True, definition="Mean over classes of the area under the ROC curve."),
-    "auprc_macro": MetricRecord("macro average precision", "AP", True, SCORES, _macro(_average_precisions), slow=True,
-        definition="Mean over classes of average precision."),
+    "auroc_ovr": MetricRecord("one-vs-rest AUROC", "AUROC", True, SCORES, _macro(_ranked(0)), within_folds=True,
+        printed=True, compared=True, definition="Mean over classes of the area under the ROC curve, by fold."),
+    "auprc_macro": MetricRecord("macro average precision", "AP", True, SCORES, _macro(_ranked(1)), within_folds=True,
+        definition="Mean over classes of average precision, by fold."),
     "log_loss": MetricRecord("log loss", "log loss", False, SCORES, _log_loss,
         definition="Mean of -log p(true class), p clipped at the scores' machine epsilon."),
-    "brier": MetricRecord("Brier score", "Brier", False, SCORES, _brier,
+    "brier": MetricRecord("Brier score (0 to 2)", "Brier", False, SCORES, _brier,
         definition="Mean squared distance from the one-hot label, 0 to 2 (Brier 1950)."),
-    "ece": MetricRecord("expected calibration error", "ECE", False, SCORES, _ece, inflates=True, printed=True,
-        definition="Top label, 15 equal-width bins (Guo et al. 2017)."),
+    "ece": MetricRecord("debiased calibration error", "ECE", False, SCORES, _ece, printed=True,
+        definition="Root mean squared gap, top label, 15 equal-width bins, less its bias (Kumar et al. 2019)."),
+}
+
+PER_CLASS: dict[str, MetricRecord] = {
+    "recall": MetricRecord("recall", "recall", True, CONFUSION, _recalls, "TP / (TP + FN), the sensitivity."),
+    "specificity": MetricRecord("specificity", "spec", True, CONFUSION, _specificities, "TN / (TN + FP)."),
+    "precision": MetricRecord("precision", "precision", True, CONFUSION, _precisions, "TP / (TP + FP); 0 without any."),
+    "f1": MetricRecord("F1", "F1", True, CONFUSION, _f1s, "2 TP / (2 TP + FP + FN)."),
+    "auroc": MetricRecord("AUROC", "AUROC", True, SCORES, _ranked(0), within_folds=True,
+        definition="Area under the ROC curve, by fold."),
+    "average_precision": MetricRecord("average precision", "AP", True, SCORES, _ranked(1), within_folds=True,
+        definition="Area under the precision-recall curve in steps, by fold."),
+    "sensitivity_at_90": MetricRecord("sensitivity at 90 % specificity", "sens at 90", True, SCORES, _ranked(2),
+        within_folds=True, binary="only", definition="Height of the ROC curve there, by fold."),
+    "sensitivity_at_95": MetricRecord("sensitivity at 95 % specificity", "sens at 95", True, SCORES, _ranked(3),
+        within_folds=True, binary="only", definition="Height of the ROC curve there, by fold."),
+    "calibration_intercept": MetricRecord("calibration intercept", "cal. a", True, SCORES, _calibrated(0),
+        definition="0 where the class is as frequent as its probabilities say, below where they are too high."),
+    "calibration_slope": MetricRecord("calibration slope", "cal. b", True, SCORES, _calibrated(1),
+        definition="1 where probabilities are as spread as they should be, below where they are too extreme."),
+    "calibration_loss": MetricRecord("calibration loss", "cal. loss", False, SCORES, _calibrated(2),
+        definition="What logistic recalibration would save of the class's log loss."),
 }
 # fmt: on
 
-PER_CLASS: dict[str, tuple[str, Measure]] = {
-    "recall": (CONFUSION, _recalls),
-    "specificity": (CONFUSION, _specificities),
-    "precision": (CONFUSION, _precisions),
-    "auroc": (SCORES, _aurocs),
-}
 
-
-def evaluate(repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+def evaluate(
+    repeats: Sequence[Sums],
+    ordinal: bool,
+    names: Iterable[str] | None = None,
+    table: Mapping[str, MetricRecord] = METRICS,
+) -> dict[str, np.ndarray]:
     """Compute metrics for every replicate of a set of sums, averaged over the repeats of a cross-validation.
 
     Parameters
@@ -192,59 +223,46 @@ def evaluate(repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] | None
     ordinal : bool
         Whether the classes are ordered.
     names : iterable of str, optional
-        Keys of `METRICS`; all by default.
+        Keys of the table; all by default.
+    table : mapping of str to MetricRecord
+        `METRICS` or `PER_CLASS`.
 
     Returns
     -------
-    dict of str to ndarray, shape (b,)
-        NaN where a metric is undefined in a repeat.
+    dict of str to ndarray, shape (b,), or (b, k) for `PER_CLASS`
+        NaN where a metric is undefined in a repeat: a metric of a class that no case has, a specificity or AUROC where
+        all have it, anything of scores that are not finite.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from headroom.heads.scores.predictions import Predictions
     >>> predictions = Predictions(np.array([0, 1, 1]), np.array([0, 1, 0]), np.eye(2)[[0, 1, 0]], 2)
     >>> weights = np.array([[1.0, 2.0], [1.0, 1.0], [1.0, 0.0]])
     >>> evaluate([Sums(predictions, weights)], False, ["accuracy"])["accuracy"].round(3)
     array([0.667, 1.   ])
     """
+    shape = repeats[0].weights.shape[1:] + (() if table is METRICS else (repeats[0].predictions.n_classes,))
     return {
-        name: np.mean([_value(METRICS[name], sums, ordinal) for sums in repeats], axis=0) for name in names or METRICS
+        name: np.mean([_value(table[name], sums, ordinal, shape) for sums in repeats], axis=0)
+        for name in names or table
     }
 
 
-def _value(record: MetricRecord, sums: Sums, ordinal: bool) -> np.ndarray:
+def _value(record: MetricRecord, sums: Sums, ordinal: bool, shape: tuple[int, ...]) -> np.ndarray:
     """The metric where it applies, else NaN."""
-    applies = (ordinal or not record.ordinal_only) and (sums.predictions.scores_usable or record.needs == CONFUSION)
-    return record.compute(sums) if applies else np.full(sums.weights.shape[1], np.nan)
-
-
-def per_class(cases: Predictions) -> dict[str, list[float | None]]:
-    """Compute one-vs-rest recall, specificity, precision and AUROC of every class.
-
-    Parameters
-    ----------
-    cases : Predictions
-
-    Returns
-    -------
-    dict of str to list
-        ``recall``, ``specificity``, ``precision`` and ``auroc``; one entry a class, None where it is undefined:
-        recall, precision and AUROC of a class that no case has, specificity and AUROC of one that all cases have.
-        The precision of a class that is never predicted is 0.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> per_class(Predictions(np.array([0, 0, 1]), np.array([0, 1, 1]), np.eye(3)[[0, 1, 1]], 3))["recall"]
-    [0.5, 1.0, None]
-    """
-    sums = Sums.once(cases)
-    return {
-        name: [number(value) for value in compute(sums)[0]]
-        if cases.scores_usable or needs == CONFUSION
-        else [None] * cases.n_classes
-        for name, (needs, compute) in PER_CLASS.items()
-    }
+    applies = (
+        (ordinal or not record.ordinal_only)
+        and (record.binary != "only" or sums.predictions.n_classes == 2)
+        and (sums.predictions.scores_usable or record.needs == CONFUSION)
+    )
+    if not applies:
+        return np.full(shape, np.nan)
+    if not record.within_folds:
+        return record.compute(sums)
+    by_fold = np.array([record.compute(fold) for fold in sums.folds])
+    defined = np.isfinite(by_fold)
+    return _ratio(np.where(defined, by_fold, 0).sum(axis=0), defined.sum(axis=0))
 
 
 def number(value: float) -> float | None:

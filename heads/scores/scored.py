@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,11 @@ from joblib import Parallel, delayed
 from headroom.heads.cell import Cell, FoldScores
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
-from headroom.heads.scores.bootstrap import draw_weights, drawn_metrics, percentile_interval
-from headroom.heads.scores.metrics import METRICS, evaluate, number
+from headroom.heads.scores.bootstrap import blocks, draw_weights, percentile_interval
+from headroom.heads.scores.metrics import METRICS, PER_CLASS, evaluate, number
 from headroom.heads.scores.predictions import Pooled, Sums, pooled
 
-VERSION = 1  # raised whenever the same predictions would lead to other numbers
+VERSION = 2  # raised whenever the same predictions would lead to other numbers
 FEW = 24  # cells that are scored sooner here than workers start
 
 
@@ -28,77 +28,117 @@ class Scored:
     n : int
         Cases of a repeat.
     metrics : dict of str to float or None
-        Of the pooled out-of-fold predictions of a repeat, averaged over the repeats; None where undefined.
+        Of the out-of-fold predictions of a repeat, averaged over the repeats; None where undefined.
     intervals : dict of str to list of two floats, or None
         At 95 %, from the bootstrap that draws whole groups.
+    by_class : dict of str to list of list
+        Keys of `PER_CLASS`: one value a class, averaged over the repeats, and its interval; None where undefined.
+    confusion : list of list of float, shape (k, k)
+        True by predicted class, mean of the repeats.
     images, layout : str
         Digests of the images that each repeat, and each fold, tested; ``layout`` is empty with synthetic ones.
     by_fold : dict of str to ndarray of float64, shape (folds,)
         Each metric by fold; NaN where undefined, as below.
-    drawn, left_out : dict of str to ndarray of float32, shape (b,)
-        Metrics on the images that each bootstrap replicate draws, and on those that it leaves out (without slow ones).
+    drawn : dict of str to ndarray of float32, shape (b,)
+        Metrics on the images that each bootstrap replicate draws.
+    calibration_loss : ndarray of float32, shape (1 + b,)
+        Sum of that of the classes: of all images, then of those of each replicate.
+    left_out : ndarray of unsigned int, shape (b, k, k)
+        Confusion matrices of the images that each replicate leaves out, sum of the repeats.
     tested, before, after : ndarray of int64, shape (folds, k)
         Tested images a class, and training images a class before and after balancing.
+    positive : str, optional
+        Which of two classes ``sensitivity`` and ``specificity`` are of.
     """
 
     n: int
     metrics: dict[str, float | None]
     intervals: dict[str, list[float] | None]
+    by_class: dict[str, list[tuple[float | None, list[float] | None]]]
+    confusion: list[list[float]]
     images: str
     layout: str
     by_fold: dict[str, np.ndarray]
     drawn: dict[str, np.ndarray]
-    left_out: dict[str, np.ndarray]
+    calibration_loss: np.ndarray
+    left_out: np.ndarray
     tested: np.ndarray
     before: np.ndarray
     after: np.ndarray
+    positive: str | None = None
 
     @property
     def test_train(self) -> float:
         """Test images divided by training images, over all folds."""
         return float(self.tested.sum() / self.before.sum())
 
+    def facing(self, classes: Sequence[str], positive: int) -> "Scored":
+        """The same with one of two classes as the positive one; as computed, that is the second."""
+        if len(classes) != 2:
+            return self
+        tables = {name: getattr(self, name) for name in ("metrics", "intervals", "by_fold", "drawn")}
+        if positive == 0:
+            swapped = {"sensitivity": "specificity", "specificity": "sensitivity"}
+            tables = {name: {key: table[swapped.get(key, key)] for key in table} for name, table in tables.items()}
+        return replace(self, **tables, positive=classes[positive])
+
+
+def positive_class(problem: Problem, wanted: str = "") -> int:
+    """The class that is to be found: the one that is wanted, else that with fewest images, the first of equals."""
+    if wanted in problem.classes:
+        return problem.classes.index(wanted)
+    return int(np.bincount(problem.labels, minlength=len(problem.classes)).argmin())
+
 
 def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) -> Scored:
-    """Compute all of it from a cell's folds and the groups of its problem's rows."""
-    repeats = pooled(folds)
-    values = [_whole_and_by_fold(repeat, ordinal) for repeat in repeats]
+    """Compute all of it from a cell's folds and the groups of its problem's rows.
+
+    Of two classes the second is the positive one, until `Scored.facing`.
+    """
+    repeats = pooled(folds, groups)
+    whole = [_whole_and_folds(repeat) for repeat in repeats]
+    values = [evaluate([sums], ordinal) for sums in whole]
     metrics = {name: np.mean([each[name][0] for each in values]) for name in METRICS}
-    weights = [draw_weights(_groups_of(repeat.rows, groups)) for repeat in repeats]
+    by_class = {name: found[0] for name, found in evaluate(whole, ordinal, table=PER_CLASS).items()}
+    weights = [draw_weights(repeat.groups) for repeat in repeats]
     drawn, left_out = (
-        {
-            name: found.astype(np.float32)
-            for name, found in drawn_metrics(
-                [Sums(repeat.predictions, each) for repeat, each in zip(repeats, side, strict=True)],
-                ordinal,
-                names,
-            ).items()
-        }
-        for side, names in (
-            (weights, tuple(METRICS)),
-            ([each == 0 for each in weights], [name for name, record in METRICS.items() if not record.slow]),
-        )
+        [Sums(repeat.predictions, each) for repeat, each in zip(repeats, side, strict=True)]
+        for side in (weights, [each == 0 for each in weights])
     )
+    drawn_metrics, drawn_by_class = _drawn(drawn, ordinal)
+    counts = np.concatenate([np.sum([sums.confusion for sums in block], axis=0) for block in blocks(left_out)])
     folds = sorted(folds, key=lambda fold: (fold.repeat, fold.fold))
     k = repeats[0].predictions.n_classes
+    losses = np.concatenate([by_class["calibration_loss"][None], drawn_by_class["calibration_loss"]])
     return Scored(
         n=len(repeats[0].rows),
         metrics={name: number(value) for name, value in metrics.items()},
-        intervals={name: _interval(name, found, metrics[name]) for name, found in drawn.items()},
+        intervals={name: _interval(found, metrics[name]) for name, found in drawn_metrics.items()},
+        by_class={
+            name: [
+                (number(value), _interval(found, value))
+                for value, found in zip(by_class[name], drawn_by_class[name].T, strict=True)
+            ]
+            for name in PER_CLASS
+        },
+        confusion=np.mean([sums.confusion[0] for sums in whole], axis=0).tolist(),
         images=_digest([part for repeat in repeats for part in (repeat.rows, repeat.predictions.labels)]),
         layout=""
         if any((fold.rows < 0).any() for fold in folds)
         else _digest([part for fold in folds for part in (np.array([fold.repeat, fold.fold]), fold.rows, fold.labels)]),
         by_fold={name: np.concatenate([each[name][1:] for each in values]) for name in METRICS},
-        drawn=drawn,
-        left_out=left_out,
+        drawn={name: found.astype(np.float32) for name, found in drawn_metrics.items()},
+        calibration_loss=np.asarray(np.nansum(losses, axis=1), np.float32),
+        left_out=counts.astype(np.min_scalar_type(int(counts.max()))),
         tested=np.array([np.bincount(fold.labels, minlength=k) for fold in folds]),
         before=np.array([fold.counts_before for fold in folds]),
         after=np.array([fold.counts_after for fold in folds]),
     )
 
 
-def scored_cells(results: Results, cells: Sequence[Cell], problems: Mapping[str, Problem]) -> dict[str, Scored]:
+def scored_cells(
+    results: Results, cells: Sequence[Cell], problems: Mapping[str, Problem], positive: str = ""
+) -> dict[str, Scored]:
     """Read what is kept of fitted cells, and compute and keep the rest.
 
     Parameters
@@ -108,6 +148,8 @@ def scored_cells(results: Results, cells: Sequence[Cell], problems: Mapping[str,
         Their folds are not looked at.
     problems : mapping of str to Problem
         By fingerprint.
+    positive : str
+        Which of two classes is the positive one, where a problem has it; else `positive_class`.
 
     Returns
     -------
@@ -125,28 +167,32 @@ def scored_cells(results: Results, cells: Sequence[Cell], problems: Mapping[str,
             for cell, scored in zip(together, scoring, strict=True):
                 found[cell.key] = scored
                 results.keep_scored(cell.key, VERSION, _about(scored), _arrays(scored))
-    return found
+    return {
+        key: scored.facing(problem.classes, positive_class(problem, positive))
+        for key, scored in found.items()
+        for problem in [problems[fitted[key].problem]]
+    }
 
 
-def _whole_and_by_fold(repeat: Pooled, ordinal: bool) -> dict[str, np.ndarray]:
-    """Each metric on all cases of a repeat, then on those of each fold."""
+def _whole_and_folds(repeat: Pooled) -> Sums:
+    """All cases of a repeat, then those of each fold."""
     folds = repeat.fold[:, None] == np.unique(repeat.fold)
-    return evaluate([Sums(repeat.predictions, np.column_stack([np.ones(len(folds)), folds]))], ordinal)
+    return Sums(repeat.predictions, np.column_stack([np.ones(len(folds)), folds]))
 
 
-def _interval(name: str, replicates: np.ndarray, estimate: float) -> list[float] | None:
-    """Percentile interval, less the bias of the bootstrap for a metric that drawing cases twice raises."""
-    if METRICS[name].inflates and np.isfinite(estimate):
-        replicates = np.maximum(replicates - (np.nanmean(replicates) - estimate), 0.0)
-    return percentile_interval(replicates)
+def _drawn(repeats: Sequence[Sums], ordinal: bool) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Metrics, and metrics by class, of replicates."""
+    found: list[list[dict[str, np.ndarray]]] = [[], []]
+    for block in blocks(repeats):
+        for side, table in zip(found, (METRICS, PER_CLASS), strict=True):
+            side.append(evaluate(block, ordinal, table=table))
+    metrics, by_class = ({name: np.concatenate([each[name] for each in side]) for name in side[0]} for side in found)
+    return metrics, by_class
 
 
-def _groups_of(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Groups of the cases; a synthetic one is a group of its own."""
-    found = np.asarray(groups)[rows]
-    synthetic = rows < 0
-    found[synthetic] = found.max(initial=0) + 1 + np.arange(synthetic.sum())
-    return found
+def _interval(replicates: np.ndarray, estimate: float) -> list[float] | None:
+    """At 95 %."""
+    return percentile_interval(replicates) if np.isfinite(estimate) else None
 
 
 def _digest(arrays: Sequence[np.ndarray]) -> str:
@@ -156,34 +202,48 @@ def _digest(arrays: Sequence[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-_PLAIN = ("n", "metrics", "intervals", "images", "layout")
-_TABLES = {"by_fold": np.float64, "drawn": np.float32, "left_out": np.float32}
+_PLAIN = ("n", "metrics", "intervals", "by_class", "confusion", "images", "layout")
+_TABLES = {"by_fold": np.float64, "drawn": np.float32}
 _COUNTS = ("tested", "before", "after")
 
 
 def _about(scored: Scored) -> dict:
     """What is kept as JSON, with the names of the columns of the arrays."""
-    return {name: getattr(scored, name) for name in _PLAIN} | {name: list(getattr(scored, name)) for name in _TABLES}
+    plain = {name: getattr(scored, name) for name in _PLAIN}
+    return plain | {name: list(getattr(scored, name)) for name in _TABLES} | {"left_out": scored.left_out.dtype.str}
 
 
 def _arrays(scored: Scored) -> list[bytes]:
-    """What is kept as bytes, in the order of `_TABLES` and `_COUNTS`."""
+    """What is kept as bytes, in the order of the columns of the database."""
     tables = [np.array(list(getattr(scored, name).values()), dtype) for name, dtype in _TABLES.items()]
-    return [array.tobytes() for array in (*tables, *(getattr(scored, name).astype(np.int64) for name in _COUNTS))]
+    counts = [getattr(scored, name).astype(np.int64) for name in _COUNTS]
+    return [array.tobytes() for array in (*tables, scored.calibration_loss, scored.left_out, *counts)]
 
 
 def _kept(results: Results) -> Iterator[tuple[str, Scored]]:
     """What was computed by this version, of the metrics that there are now."""
     for key, about, arrays in results.kept_scored(VERSION):
-        if about["by_fold"] != list(METRICS):
+        if about["by_fold"] != list(METRICS) or list(about["by_class"]) != list(PER_CLASS):
             continue
         tables = {
             name: dict(zip(about[name], np.frombuffer(blob, dtype).reshape(len(about[name]), -1), strict=True))
             for (name, dtype), blob in zip(_TABLES.items(), arrays, strict=False)
         }
-        folds = len(next(iter(tables["by_fold"].values())))
-        counts = [np.frombuffer(blob, np.int64).reshape(folds, -1) for blob in arrays[len(_TABLES) :]]
+        losses, left_out, *counts = arrays[len(_TABLES) :]
+        folds, k = len(next(iter(tables["by_fold"].values()))), len(about["confusion"])
         columns: dict[str, Any] = (
-            {name: about[name] for name in _PLAIN} | tables | dict(zip(_COUNTS, counts, strict=True))
+            {name: about[name] for name in _PLAIN}
+            | tables
+            | {
+                name: np.frombuffer(blob, np.int64).reshape(folds, k)
+                for name, blob in zip(_COUNTS, counts, strict=True)
+            }
         )
-        yield key, Scored(**columns)
+        yield (
+            key,
+            Scored(
+                **columns,
+                calibration_loss=np.frombuffer(losses, np.float32),
+                left_out=np.frombuffer(left_out, about["left_out"]).reshape(-1, k, k),
+            ),
+        )

@@ -17,7 +17,7 @@ from headroom.heads.results import Results
 from headroom.heads.samples import Problem
 from headroom.heads.scores.comparing import PairedResult, comparisons, contrast, holm, plan_comparisons
 from headroom.heads.scores.leaderboard import judge_choice, leaderboard
-from headroom.heads.scores.metrics import METRICS, per_class
+from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.predictions import Predictions, pooled
 from headroom.heads.scores.reseeding import balance_seed_sd, further_seeds
 from headroom.heads.scores.scored import Scored, scored_cells
@@ -390,7 +390,8 @@ def _with_figures(source: Source, chapter: Chapter) -> Chapter:
     """Add metrics by class and finished figures; these are kept in the cache until anything that they show changes."""
     if chapter.best is None:
         return chapter
-    by_class = per_class(source.predictions(chapter.best["key"]))
+    found = source.scored[chapter.best["key"]].by_class
+    by_class = {name: [value for value, _ in values] for name, values in found.items()}
     shown = _digest(source, chapter)
 
     def draw() -> list[Row]:

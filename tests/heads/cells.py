@@ -13,9 +13,10 @@ from headroom.heads.scores.scored import score_folds
 CLASSES = 3
 
 
-def score(labels, predicted, scores, n_classes, ordinal, names=None):
+def score(labels, predicted, scores, n_classes, ordinal, names=None, fold=None, groups=None):
     """The metrics of one set of predictions."""
-    values = evaluate([Sums.once(Predictions(labels, predicted, scores, n_classes))], ordinal, names)
+    predictions = Predictions(labels, predicted, scores, n_classes, fold, groups)
+    values = evaluate([Sums.once(predictions)], ordinal, names)
     return {name: number(value[0]) for name, value in values.items()}
 
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sk
 
 from headroom.heads.scores.bootstrap import draw_weights, drawn_metrics, percentile_interval
-from headroom.heads.scores.metrics import METRICS
+from headroom.heads.scores.metrics import METRICS, number
 from headroom.heads.scores.predictions import Predictions, Sums
 from tests.heads.cells import score
 
@@ -17,7 +17,8 @@ def sample(request):
     scores = np.round(rng.dirichlet(np.ones(4), 150) * 100 * request.param) + 0.5 + np.eye(4)[labels]
     scores = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
     predicted = np.where(rng.random(150) < 0.2, rng.integers(4, size=150), scores.argmax(axis=1))
-    return Predictions(labels, predicted, scores, 4), rng.integers(100, size=150)
+    groups = rng.integers(100, size=150)
+    return Predictions(labels, predicted, scores, 4, groups % 3, groups), groups
 
 
 def test_equals_copying_rows(sample):
@@ -27,9 +28,20 @@ def test_equals_copying_rows(sample):
     for b in range(130):
         rows = np.repeat(np.arange(len(groups)), weights[:, b])
         slow = score(
-            *(array[rows] for array in (predictions.labels, predictions.predicted, predictions.scores)), 4, True
+            *(array[rows] for array in (predictions.labels, predictions.predicted, predictions.scores)),
+            *(4, True),
+            fold=predictions.fold[rows],
+            groups=groups[rows],
         )
-        assert {name: values[b] for name, values in fast.items()} == pytest.approx(slow, abs=2e-6)
+        assert fast["ece"][b] ** 2 == pytest.approx(slow.pop("ece") ** 2, abs=2e-6)  # a root is steep at zero
+        assert {name: number(fast[name][b]) for name in slow} == pytest.approx(slow, abs=2e-6)
+
+
+def macro(measure, onehot, scores, weights):
+    """The mean over the classes that occur among cases of some weight."""
+    here = weights > 0
+    present = np.flatnonzero(onehot[here].any(axis=0))
+    return np.mean([measure(onehot[here, c], scores[here, c], sample_weight=weights[here]) for c in present])
 
 
 def test_equals_the_library_with_sample_weights(sample):
@@ -44,10 +56,11 @@ def test_equals_the_library_with_sample_weights(sample):
         assert fast["mcc"][b] == pytest.approx(sk.matthews_corrcoef(labels, predicted, **weighted))
         kappa = sk.cohen_kappa_score(labels, predicted, weights="quadratic", **weighted)
         assert fast["kappa_quadratic"][b] == pytest.approx(kappa)
-        auroc = sk.roc_auc_score(onehot, scores, average="macro", **weighted)
-        assert fast["auroc_ovr"][b] == pytest.approx(auroc, abs=2e-6)
-        precision = sk.average_precision_score(onehot, scores, average="macro", **weighted)
-        assert fast["auprc_macro"][b] == pytest.approx(precision, abs=2e-6)
+        for name, measure in (("auroc_ovr", sk.roc_auc_score), ("auprc_macro", sk.average_precision_score)):
+            by_fold = [
+                macro(measure, onehot, scores, weighted["sample_weight"] * (predictions.fold == f)) for f in range(3)
+            ]
+            assert fast[name][b] == pytest.approx(np.mean(by_fold), abs=2e-6)
         assert fast["log_loss"][b] == pytest.approx(sk.log_loss(labels, scores, **weighted), abs=2e-6)
 
 
@@ -104,3 +117,12 @@ def test_no_score_metric_without_finite_scores():
     values = drawn_metrics([Sums(predictions, draw_weights(np.arange(4), 10))], ordinal=False)
     for name, record in METRICS.items():
         assert np.isnan(values[name]).all() == (record.needs == "scores" or record.ordinal_only), name
+
+
+def test_an_auroc_undefined_in_a_fold_of_a_replicate_is_that_of_the_others():
+    labels, fold = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1])
+    right = np.array([0.1, 0.9, 0.8, 0.2])
+    predictions = Predictions(labels, labels, np.column_stack([1 - right, right]), 2, fold)
+    weights = np.array([[1, 2, 0, 1], [1, 1, 0, 0], [1, 0, 2, 0], [1, 2, 1, 3]])
+    values = drawn_metrics([Sums(predictions, weights)], False, ["auroc_ovr"])["auroc_ovr"]
+    np.testing.assert_allclose(values, [0.5, 1.0, 0.0, np.nan])

@@ -21,25 +21,29 @@ def problem():
 
 def test_rows_have_the_agreed_form(problem):
     (row,) = rows_of([make_cell(problem)], problem)
-    assert list(row) == ["dataset", "model", "head", "balance", "protocol", "n", "metrics", "intervals"]
+    assert list(row) == ["dataset", "model", "head", "balance", "protocol", "n", "positive", "metrics", "intervals"]
     assert row["n"] == len(problem.labels)
     assert list(row["metrics"]) == list(row["intervals"]) == list(METRICS)
-    for name, (low, high) in row["intervals"].items():
-        assert low < high
-        if name != "ece":  # resampling adds noise to a calibration error, so its interval may lie above it
-            assert low < row["metrics"][name] < high
+    for name, interval in row["intervals"].items():
+        if METRICS[name].binary == "only":
+            assert interval is row["metrics"][name] is None
+        else:
+            assert interval[0] < row["metrics"][name] < interval[1]
 
 
-def test_metrics_are_those_of_the_pooled_predictions_averaged_over_repeats(problem):
+def test_metrics_are_those_of_the_predictions_of_a_repeat_averaged_over_repeats(problem):
     cell = make_cell(problem, repeats=2)
     (row,) = rows_of([cell], problem)
     by_repeat = []
     for repeat in (0, 1):
         folds = [fold for fold in cell.folds if fold.repeat == repeat]
         arrays = (np.concatenate([getattr(f, name) for f in folds]) for name in ("labels", "predicted", "scores"))
-        by_repeat.append(score(*arrays, 3, ordinal=True))
+        fold = np.repeat(np.arange(len(folds)), [len(each.rows) for each in folds])
+        groups = problem.groups[np.concatenate([each.rows for each in folds])]
+        by_repeat.append(score(*arrays, 3, ordinal=True, fold=fold, groups=groups))
     assert by_repeat[0] != by_repeat[1]
-    assert row["metrics"] == pytest.approx({name: np.mean([s[name] for s in by_repeat]) for name in METRICS})
+    means = {name: np.mean([s[name] for s in by_repeat]) for name in METRICS if by_repeat[0][name] is not None}
+    assert row["metrics"] == pytest.approx(dict.fromkeys(METRICS) | means)
     assert row["n"] == len(problem.labels)
 
 
