@@ -40,6 +40,12 @@ class MetricRecord:
         calibration maps of their own. It is averaged over the folds in which it is defined.
     binary : str
         ``"only"`` where it is defined for two classes only, ``"hidden"`` where it says nothing new of two.
+    mean_of : str
+        What it is the mean of over the classes, a key of `PER_CLASS`; empty where cases weigh alike.
+    of_class : int, optional
+        The one class of which it takes that.
+    low, high : float
+        Bounds of its values.
     main, printed, compared : bool
         Whether the narrow tables show it, whether the wide ones do, whether balancing is tested on it.
     """
@@ -53,6 +59,10 @@ class MetricRecord:
     ordinal_only: bool = False
     within_folds: bool = False
     binary: Literal["", "only", "hidden"] = ""
+    mean_of: str = ""
+    of_class: int | None = None
+    low: float = 0.0
+    high: float = 1.0
     main: bool = False
     printed: bool = False
     compared: bool = False
@@ -156,32 +166,39 @@ METRICS: dict[str, MetricRecord] = {
     "accuracy": MetricRecord("accuracy", "acc", True, CONFUSION, _accuracy, main=True, printed=True, compared=True,
         definition="Share of cases whose predicted class is right."),
     "balanced_accuracy": MetricRecord("balanced accuracy", "bal. acc", True, CONFUSION, _macro(_recalls),
-        definition="Another name of macro recall."),
+        mean_of="recall", definition="Another name of macro recall."),
     "recall_macro": MetricRecord("macro recall", "recall", True, CONFUSION, _macro(_recalls), main=True, printed=True,
-        compared=True, definition="Mean over classes of TP / (TP + FN), the sensitivity."),
+        compared=True, mean_of="recall", definition="Mean over classes of TP / (TP + FN), the sensitivity."),
     "specificity_macro": MetricRecord("macro specificity", "spec", True, CONFUSION, _macro(_specificities), main=True,
-        printed=True, compared=True, binary="hidden", definition="Mean over classes of one-vs-rest TN / (TN + FP)."),
+        printed=True, compared=True, mean_of="specificity", binary="hidden",
+        definition="Mean over classes of one-vs-rest TN / (TN + FP)."),
     "sensitivity": MetricRecord("sensitivity", "sens", True, CONFUSION, _class_recall(1), main=True, printed=True,
-        compared=True, binary="only", definition="TP / (TP + FN) of the positive of two classes."),
+        compared=True, mean_of="recall", of_class=1, binary="only",
+        definition="TP / (TP + FN) of the positive of two classes."),
     "specificity": MetricRecord("specificity", "spec", True, CONFUSION, _class_recall(0), main=True, printed=True,
-        compared=True, binary="only", definition="TN / (TN + FP) of the positive of two classes."),
+        compared=True, mean_of="recall", of_class=0, binary="only",
+        definition="TN / (TN + FP) of the positive of two classes."),
     "precision_macro": MetricRecord("macro precision", "precision", True, CONFUSION, _macro(_precisions),
-        definition="Mean over classes of TP / (TP + FP); 0 without any."),
+        mean_of="precision", definition="Mean over classes of TP / (TP + FP); 0 without any."),
     "f1_macro": MetricRecord("macro F1", "F1", True, CONFUSION, _macro(_f1s), printed=True, compared=True,
+        mean_of="f1",
         definition="Mean over classes of 2 TP / (2 TP + FP + FN)."),
     "mcc": MetricRecord("Matthews correlation", "MCC", True, CONFUSION, _mcc,
-        definition="Multi-class MCC (Gorodkin 2004); 0 if all is one class."),
+        low=-1.0, definition="Multi-class MCC (Gorodkin 2004); 0 if all is one class."),
     "kappa_quadratic": MetricRecord("quadratic weighted kappa", "kappa", True, CONFUSION, _kappa, ordinal_only=True,
-        main=True, printed=True, compared=True, definition="Cohen's kappa weighted by squared grade distance."),
+        main=True, printed=True, compared=True, low=-1.0,
+        definition="Cohen's kappa weighted by squared grade distance."),
     "auroc_ovr": MetricRecord("one-vs-rest AUROC", "AUROC", True, SCORES, _macro(_ranked(0)), within_folds=True,
-        printed=True, compared=True, definition="Mean over classes of the area under the ROC curve, by fold."),
+        printed=True, compared=True, mean_of="auroc",
+        definition="Mean over classes of the area under the ROC curve, by fold."),
     "auprc_macro": MetricRecord("macro average precision", "AP", True, SCORES, _macro(_ranked(1)), within_folds=True,
-        definition="Mean over classes of average precision, by fold."),
+        mean_of="average_precision", definition="Mean over classes of average precision, by fold."),
     "log_loss": MetricRecord("log loss", "log loss", False, SCORES, _log_loss,
-        definition="Mean of -log p(true class), p clipped at the scores' machine epsilon."),
+        high=np.inf, definition="Mean of -log p(true class), p clipped at the scores' machine epsilon."),
     "brier": MetricRecord("Brier score (0 to 2)", "Brier", False, SCORES, _brier,
-        definition="Mean squared distance from the one-hot label, 0 to 2 (Brier 1950)."),
+        high=2.0, definition="Mean squared distance from the one-hot label, 0 to 2 (Brier 1950)."),
     "ece": MetricRecord("debiased calibration error", "ECE", False, SCORES, _ece, printed=True,
+        high=np.inf,
         definition="Root mean squared gap, top label, 15 equal-width bins, less its bias (Kumar et al. 2019)."),
 }
 
@@ -198,12 +215,14 @@ PER_CLASS: dict[str, MetricRecord] = {
         within_folds=True, binary="only", definition="Height of the ROC curve there, by fold."),
     "sensitivity_at_95": MetricRecord("sensitivity at 95 % specificity", "sens at 95", True, SCORES, _ranked(3),
         within_folds=True, binary="only", definition="Height of the ROC curve there, by fold."),
-    "calibration_intercept": MetricRecord("calibration intercept", "cal. a", True, SCORES, _calibrated(0),
+    "calibration_intercept": MetricRecord("calibration intercept", "cal. a", True, SCORES, _calibrated(0), low=-np.inf,
+        high=np.inf,
         definition="0 where the class is as frequent as its probabilities say, below where they are too high."),
-    "calibration_slope": MetricRecord("calibration slope", "cal. b", True, SCORES, _calibrated(1),
+    "calibration_slope": MetricRecord("calibration slope", "cal. b", True, SCORES, _calibrated(1), low=-np.inf,
+        high=np.inf,
         definition="1 where probabilities are as spread as they should be, below where they are too extreme."),
     "calibration_loss": MetricRecord("calibration loss", "cal. loss", False, SCORES, _calibrated(2),
-        definition="What logistic recalibration would save of the class's log loss."),
+        high=np.inf, definition="What logistic recalibration would save of the class's log loss."),
 }
 # fmt: on
 

@@ -11,7 +11,8 @@ from joblib import Parallel, delayed
 from headroom.heads.cell import Cell, FoldScores
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
-from headroom.heads.scores.bootstrap import blocks, draw_weights, percentile_interval
+from headroom.heads.scores.bootstrap import blocks, draw_weights
+from headroom.heads.scores.intervals import effective_groups, interval, metric_interval
 from headroom.heads.scores.metrics import METRICS, PER_CLASS, evaluate, number
 from headroom.heads.scores.predictions import Pooled, Sums, pooled
 
@@ -30,7 +31,7 @@ class Scored:
     metrics : dict of str to float or None
         Of the out-of-fold predictions of a repeat, averaged over the repeats; None where undefined.
     intervals : dict of str to list of two floats, or None
-        At 95 %, from the bootstrap that draws whole groups.
+        At 95 %, from the bootstrap that draws whole groups: of the fitted heads, for it draws test images alone.
     by_class : dict of str to list of list
         Keys of `PER_CLASS`: one value a class, averaged over the repeats, and its interval; None where undefined.
     confusion : list of list of float, shape (k, k)
@@ -47,6 +48,8 @@ class Scored:
         Confusion matrices of the images that each replicate leaves out, sum of the repeats.
     tested, before, after : ndarray of int64, shape (folds, k)
         Tested images a class, and training images a class before and after balancing.
+    units : list of float
+        Groups of equal size that would tell as much: of all images, then of each class.
     positive : str, optional
         Which of two classes ``sensitivity`` and ``specificity`` are of.
     """
@@ -65,6 +68,7 @@ class Scored:
     tested: np.ndarray
     before: np.ndarray
     after: np.ndarray
+    units: list[float]
     positive: str | None = None
 
     @property
@@ -110,16 +114,26 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
     folds = sorted(folds, key=lambda fold: (fold.repeat, fold.fold))
     k = repeats[0].predictions.n_classes
     losses = np.concatenate([by_class["calibration_loss"][None], drawn_by_class["calibration_loss"]])
+    units = effective_groups(repeats[0].groups, repeats[0].predictions.labels, k)
     return Scored(
         n=len(repeats[0].rows),
         metrics={name: number(value) for name, value in metrics.items()},
-        intervals={name: _interval(found, metrics[name]) for name, found in drawn_metrics.items()},
+        intervals={
+            name: metric_interval(
+                record,
+                metrics[name],
+                drawn_metrics[name],
+                (by_class[record.mean_of], drawn_by_class[record.mean_of]) if record.mean_of else None,
+                units,
+            )
+            for name, record in METRICS.items()
+        },
         by_class={
             name: [
-                (number(value), _interval(found, value))
-                for value, found in zip(by_class[name], drawn_by_class[name].T, strict=True)
+                (number(value), interval(value, found, count, max(count - 1, 1), low=record.low, high=record.high))
+                for value, found, count in zip(by_class[name], drawn_by_class[name].T, units[1:], strict=True)
             ]
-            for name in PER_CLASS
+            for name, record in PER_CLASS.items()
         },
         confusion=np.mean([sums.confusion[0] for sums in whole], axis=0).tolist(),
         images=_digest([part for repeat in repeats for part in (repeat.rows, repeat.predictions.labels)]),
@@ -133,6 +147,7 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
         tested=np.array([np.bincount(fold.labels, minlength=k) for fold in folds]),
         before=np.array([fold.counts_before for fold in folds]),
         after=np.array([fold.counts_after for fold in folds]),
+        units=units.tolist(),
     )
 
 
@@ -190,11 +205,6 @@ def _drawn(repeats: Sequence[Sums], ordinal: bool) -> tuple[dict[str, np.ndarray
     return metrics, by_class
 
 
-def _interval(replicates: np.ndarray, estimate: float) -> list[float] | None:
-    """At 95 %."""
-    return percentile_interval(replicates) if np.isfinite(estimate) else None
-
-
 def _digest(arrays: Sequence[np.ndarray]) -> str:
     digest = hashlib.sha256()
     for array in arrays:
@@ -202,7 +212,7 @@ def _digest(arrays: Sequence[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-_PLAIN = ("n", "metrics", "intervals", "by_class", "confusion", "images", "layout")
+_PLAIN = ("n", "metrics", "intervals", "by_class", "confusion", "images", "layout", "units")
 _TABLES = {"by_fold": np.float64, "drawn": np.float32}
 _COUNTS = ("tested", "before", "after")
 
