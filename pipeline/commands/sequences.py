@@ -68,7 +68,7 @@ def replicate(
     from dataclasses import replace
 
     from headroom.pipeline.names import pick
-    from headroom.pipeline.report.model import read_cells
+    from headroom.pipeline.report.source import read_cells
     from headroom.pipeline.studies import STUDIES, replicated
 
     asked = STUDIES[pick("study", [study], STUDIES)[0]]

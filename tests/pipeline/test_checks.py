@@ -18,7 +18,7 @@ from headroom.heads.samples import Problem
 from headroom.pipeline.cache import read_cache
 from headroom.pipeline.checks.checks import CHECKS, DAMAGE, run_checks
 from headroom.pipeline.checks.facts import Evidence, FileFacts, ModelFacts, file_facts
-from headroom.pipeline.report.model import read_cells
+from headroom.pipeline.report.source import read_cells
 from tests.pictures import folder_set
 from tests.pipeline.reports import write_results
 from tests.records import header_of, image_set

@@ -24,7 +24,8 @@ from headroom.pipeline.report import figures
 from headroom.pipeline.report.chapter import Report
 from headroom.pipeline.report.figures import FIGURES, FILES
 from headroom.pipeline.report.forms import FORMS, as_csv, as_terminal, escape_latex, escape_markdown
-from headroom.pipeline.report.model import compute, compute_details, current, read_cells, read_sources
+from headroom.pipeline.report.model import compute, compute_details
+from headroom.pipeline.report.source import current, read_cells, read_sources
 from headroom.pipeline.studies import STUDIES, replicated
 from tests.pipeline.reports import FORMULA, NASTY, SCRIPT, forget_results, report_of, write_failed, write_results
 from tests.running import Done
@@ -187,7 +188,7 @@ def test_json_is_as_promised(skilled: Report) -> None:
 
 
 def test_verdict_says_who_wins_and_whether_smote_is_worth_it(skilled: Report) -> None:
-    said = "\n".join(skilled.chapters[0].verdict)
+    said = "\n".join(skilled.chapters[0].verdicts[0].lines)
     assert said.startswith("Best: svm with SMOTE, macro recall 0.")
     assert "Chosen among 4, and again in 100% of resampled test sets; corrected for the choice: macro recall 0." in said
     assert "Macro recall with SMOTE: raised for svm; no change shown for knn." in said
