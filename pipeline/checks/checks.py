@@ -10,7 +10,8 @@ import numpy as np
 from headroom.heads.balancing import BALANCERS, BalancerRecord
 from headroom.heads.cell import Cell
 from headroom.heads.samples import Problem
-from headroom.heads.scores.comparing import plan_comparisons
+from headroom.heads.scores.comparing import contrast, holm, plan_comparisons
+from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.scored import Scored
 from headroom.pipeline.cache import Cached
 from headroom.pipeline.checks.facts import FILE_PROPERTIES, Evidence, gather
@@ -186,30 +187,31 @@ def _crowded_neighbours(evidence: Evidence) -> str | None:
     return f"k-NN with {_listed(found)} on {max(found.values())} columns" if found else None
 
 
-WORSE_CALIBRATION = 0.02
+CALIBRATION = "ece"
+SIGNIFICANT = 0.05
 
 
 def _worse_calibration(evidence: Evidence) -> str | None:
-    errors = {key: scored.metrics["ece"] or 0.0 for key, scored in evidence.scored.items()}
+    pairs = [pair for pair in _honest_pairs(evidence) if _resamples(pair[0])]
+    results = [contrast([cell], [base], evidence.scored, [CALIBRATION])[CALIBRATION] for cell, base in pairs]
     rises = {
-        f"{cell.head} {cell.balance}": errors[cell.key] - errors[base.key]
-        for cell, base in plan_comparisons(evidence.cells, evidence.scored).pairs
-        if _resamples(cell)
+        f"{cell.head} {cell.balance}": result.difference or 0.0
+        for (cell, _), result, p in zip(pairs, results, holm([result.p for result in results]), strict=True)
+        if p is not None and p < SIGNIFICANT
     }
-    worse = [name for name, rise in rises.items() if rise > WORSE_CALIBRATION]
+    worse = {name: rise for name, rise in rises.items() if rise > 0}
     if not worse:
         return None
-    worst = max(worse, key=lambda name: rises[name])
-    many = f"{len(worse)} of {_number(len(rises), 'resampled cell')}"
-    return f"calibration error rises by more than {WORSE_CALIBRATION} in {many}; most in {worst}: {rises[worst]:+.3f}"
+    worst = max(worse, key=lambda name: worse[name])
+    many = f"{len(worse)} of {_number(len(pairs), 'resampled cell')}"
+    return f"{METRICS[CALIBRATION].title} rises in {many} (p < 0.05, Holm); most in {worst}: {worse[worst]:+.3f}"
 
 
 FEW_DIFFERENCES = 10
 
 
 def _few_folds(evidence: Evidence) -> str | None:
-    pairs = plan_comparisons(evidence.cells, evidence.scored).pairs
-    folds = [len(evidence.scored[cell.key].tested) for cell, _ in pairs if cell.protocol != "split"]
+    folds = [len(evidence.scored[cell.key].tested) for cell, _ in _honest_pairs(evidence) if cell.protocol != "split"]
     few = [count for count in folds if count < FEW_DIFFERENCES]
     return f"{_number(len(few), 'comparison')} rest on {min(few)} folds: small effects stay unseen" if few else None
 
@@ -234,6 +236,31 @@ def _dead_columns(evidence: Evidence) -> str | None:
     return "; ".join(said) or None
 
 
+FEWEST_IN_CLASS, FEWEST_PATIENTS = 10, 20
+
+
+def _few_patients(evidence: Evidence) -> str | None:
+    problem = evidence.problem
+    by_class = {name: effective(problem.groups[problem.labels == k]) for k, name in enumerate(problem.classes)}
+    least, all_of_them = min(by_class, key=lambda name: by_class[name]), effective(problem.groups)
+    said = [f"class {least} is worth {by_class[least]:.1f}, and intervals want {FEWEST_IN_CLASS}"]
+    said = said * (by_class[least] < FEWEST_IN_CLASS)
+    said += [f"all images are worth {all_of_them:.1f}, and intervals want {FEWEST_PATIENTS}"] * (
+        all_of_them < FEWEST_PATIENTS
+    )
+    return f"few independent patients of one size: {'; '.join(said)}" if said else None
+
+
+def effective(groups: np.ndarray) -> float:
+    """Groups of one size that would tell as much (Kish 1965, "Survey sampling"): squared sum by sum of squares.
+
+    >>> effective(np.array([1, 1, 2, 2])), round(effective(np.repeat([1, 2, 3], [1, 1, 98])), 2)
+    (2.0, 1.04)
+    """
+    sizes = np.unique(groups, return_counts=True)[1].astype(float)
+    return float(sizes.sum() ** 2 / max((sizes**2).sum(), 1.0))
+
+
 TELLING_SHARE = 0.25  # of the majority guess's errors that file properties may avoid
 
 
@@ -245,6 +272,12 @@ def _source(evidence: Evidence) -> str | None:
         f"the files give the class away: {', '.join(FILE_PROPERTIES)} alone predict it with accuracy "
         f"{told.accuracy:.2f} (majority {told.majority:.2f}), {told.telling} most"
     )
+
+
+def _honest_pairs(evidence: Evidence) -> list[tuple[Cell, Cell]]:
+    """Balanced cells with their baselines, but for those that leak."""
+    cells = [cell for cell in evidence.cells if cell.protocol != "leaky"]
+    return list(plan_comparisons(cells, evidence.scored).pairs)
 
 
 def _balancer(cell: Cell) -> BalancerRecord:
@@ -302,8 +335,9 @@ _RECORDS = (
           "Resampling tells a head that classes are equally common; its probabilities then overstate the rare ones.",
           "Use threshold where probabilities are read, or calibrate on data that was not resampled."),
     Check("M011", "few folds for a paired test", _few_folds,
-          "The corrected t test has as many differences as folds; with few it misses all but large effects.",
-          "Fit with --repeats 5 or more.", severity="note"),
+          "The test has as many differences as folds; with few it misses all but large effects: 'no change shown' says "
+          "little then. The report says, where it can, how large a change would have been found.",
+          "Fit with --repeats 3 or more; more images help more.", severity="note"),
     Check("M012", "no class-weight or threshold baseline", _no_simple_baseline,
           "Much of what resampling gains comes from moving the decision; weights and thresholds need no new points.",
           "Fit with --balance class-weight --balance threshold too.", severity="note"),
@@ -313,6 +347,10 @@ _RECORDS = (
     Check("M014", "a class that comes from one source", _source,
           "Classes collected from different places differ in how files were made; a network can learn that instead.",
           "Collect all classes from every source, or re-encode all images alike and test on a set from elsewhere."),
+    Check("M016", "too few patients", _few_patients,
+          "Intervals and p values rest on patients, not on images. With so few they promise too much, and what "
+          "training on other patients would change is in none of them.",
+          "Report the values of this set as a pilot; collect more patients of the class that is named."),
 )
 # fmt: on
 

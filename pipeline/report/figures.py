@@ -23,7 +23,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.predictions import ECE_BINS
 from headroom.pipeline.report.chapter import LEAKY, Chapter, Details, Shown
-from headroom.pipeline.report.words import NAMES, QUESTION, Row, capital, digits, mark
+from headroom.pipeline.report.words import QUESTION, Row, capital, digits, mark
 
 STYLE = mpl.rc_params_from_file(Path(__file__).with_name("templates") / "figures.mplstyle", use_default_template=False)
 COLOURS = STYLE["axes.prop_cycle"].by_key()["color"]
@@ -345,23 +345,23 @@ def _map(axes: Axes, chapter: Chapter, details: Details, layout: str) -> str:
 def _cost(axes: Axes, chapter: Chapter, _: Details) -> str:
     """Seconds of a cell against its gain in the criterion."""
     criterion = chapter.settings.criterion
-    seconds = {_identity(row): row["seconds"] for row in chapter.rows}
-    items = [item for item in chapter.comparisons if item["metric"] == criterion and seconds.get(_identity(item))]
+    seconds = {row["key"]: row["seconds"] for row in chapter.rows}
+    items = [item for item in chapter.comparisons if item["metric"] == criterion and seconds.get(item["key"])]
     if not items:
         return ""
     for place, name in enumerate(heads := list(dict.fromkeys(row["head"] for row in chapter.rows))):
         own = [item for item in items if item["head"] == name]
-        xs, ys = [seconds[_identity(item)] for item in own], [item["difference"] for item in own]
+        xs, ys = [seconds[item["key"]] for item in own], [item["difference"] for item in own]
         axes.scatter(xs, ys, s=22, color=COLOURS[place % 8], marker="oD^s"[place // 8 % 4], label=name)
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.set(xscale="log", xlabel="seconds of the cell, all folds", ylabel=f"gain in {METRICS[criterion].title}")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     _legend(axes, ncols=3, handletextpad=0.1, columnspacing=1)
-    dearest = max(items, key=lambda item: seconds[_identity(item)])
+    dearest = max(items, key=lambda item: seconds[item["key"]])
     return (
         f"Seconds against gain in {METRICS[criterion].title} of {len(items)} balanced cells with {len(heads)} heads; "
-        f"the dearest is {_pair(chapter, dearest)}: {seconds[_identity(dearest)]:,.1f} s for "
+        f"the dearest is {_pair(chapter, dearest)}: {seconds[dearest['key']]:,.1f} s for "
         f"{digits(dearest['difference'], sign='+')}."
     )
 
@@ -404,11 +404,6 @@ def _both(details: Details) -> list[tuple[Shown, dict[str, Any]]]:
         (shown, {"color": colour, "marker": marker, "label": _short(shown.label, LONGEST_LABEL)})
         for shown, colour, marker in sides
     ]
-
-
-def _identity(row: Row) -> tuple:
-    """What a row and a comparison of the same cell have in common."""
-    return tuple(row[name] for name in NAMES)
 
 
 def _pair(chapter: Chapter, item: Row) -> str:

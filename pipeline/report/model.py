@@ -72,12 +72,8 @@ def write_figures(sources: Sequence[Source], report: Report, folder: Path) -> li
 
 
 def compute_details(source: Source, chapter: Chapter) -> Details:
-    """What figures show beyond the tables: one head with and without balancing, the best row's."""
-    best = chapter.best
-    if best is None:
-        return Details()
-    alike = [row for row in chapter.honest() if all(row[name] == best[name] for name in NAMES if name != "balance")]
-    sides = [next((row for row in alike if (row["balance"] != words.BASELINE) == side), None) for side in (False, True)]
+    """What figures show beyond the tables."""
+    sides = _sides(chapter)
     plain, balanced = (
         Shown(words.label(row, chapter.columns), row["metrics"], source.folds(row["key"])) if row else None
         for row in sides
@@ -88,10 +84,21 @@ def compute_details(source: Source, chapter: Chapter) -> Details:
     return Details(
         plain,
         balanced,
-        best=plain if sides[0] is best else balanced,
+        best=plain if sides[0] is chapter.best else balanced,
         resampled=(words.balancer(row["balance"]), source.scored[row["key"]]) if row else None,
         map=_embedding_map(mapped) if mapped else None,
     )
+
+
+def _sides(chapter: Chapter) -> tuple[Row | None, Row | None]:
+    """The best row's head without balancing, and with the balancer that is best for it."""
+    best, rows = chapter.best, {row["key"]: row for row in chapter.rows}
+    if best is None:
+        return None, None
+    pairs = {item["key"]: item["baseline_key"] for item in chapter.comparisons}
+    if best["balance"] != words.BASELINE:
+        return rows.get(pairs.get(best["key"], "")), best
+    return best, next((row for key, row in rows.items() if pairs.get(key) == best["key"]), None)
 
 
 def _chapter(source: Source) -> Chapter:
@@ -158,11 +165,11 @@ def _described(source: Source, cell: Cell) -> Row:
 
 
 def positive_class(problem: Problem, settings: ReportSettings) -> str | None:
-    """With two classes the one asked for, else the rarer, of equal ones the second; None with more."""
+    """With two classes the one asked for, else the rarer, of equal ones the first; None with more."""
     if len(problem.classes) != 2:
         return None
-    counts = np.bincount(problem.labels, minlength=2)
-    return settings.positive if settings.positive in problem.classes else problem.classes[int(counts[1] <= counts[0])]
+    rarer = problem.classes[np.bincount(problem.labels, minlength=2).argmin()]
+    return settings.positive if settings.positive in problem.classes else rarer
 
 
 def _compared(source: Source) -> list[Row]:

@@ -58,7 +58,6 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     options = {"heads": ("svm", "knn"), "balancers": ("none", "random-over", "threshold"), "repeats": 2}
     write_results(cache, skills=dict.fromkeys([("svm", "none"), ("svm", "random-over")], 0.4), **options)
     cells, _, scored = read_cells(cache)
-    scored = {key: replace(each, metrics=each.metrics | {"ece": 0.05}) for key, each in scored.items()}
     images = image_set(LABELS.tolist(), groups=tuple(f"p{row // 2}" for row in range(SIZE)))
     return Evidence(
         problem=problem_of(("a", "b", "c"), LABELS, split=np.where(np.arange(SIZE) % 2, "train", "test")),
@@ -110,13 +109,21 @@ def fewer_folds(evidence: Evidence) -> Evidence:
 
 
 def worse_calibrated(evidence: Evidence) -> Evidence:
+    jitter = np.random.default_rng(0).normal(0, 0.02, 10)
     return replace(
         evidence,
         scored={
-            key: replace(each, metrics=each.metrics | {"ece": 0.4 * ("over" in key)})
+            key: replace(each, by_fold=each.by_fold | {"ece": 0.05 + (0.2 + jitter) * ("over" in key)})
             for key, each in evidence.scored.items()
         },
     )
+
+
+def few_patients(evidence: Evidence) -> Evidence:
+    """Let a class be of 40 images, 30 of them of one patient."""
+    groups = evidence.problem.groups.copy()
+    groups[-30:] = groups[-1]
+    return replace(evidence, problem=replace(evidence.problem, groups=groups))
 
 
 FAULTS: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
@@ -134,6 +141,7 @@ FAULTS: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
     "M012": (lambda e: renamed(e, "threshold", "adasyn"), "to compare with: knn, svm"),
     "M013": (lambda e: replace(e, models=(ModelFacts("m", 768, not_finite=3),)), "3 columns with values that are no"),
     "M014": (lambda e: replace(e, files=files(telling=True)), "mode most"),
+    "M016": (few_patients, "class c is worth 1.8, and intervals want 10"),
 }
 
 
@@ -162,9 +170,29 @@ def test_every_check_is_explained(check: Any) -> None:
         assert part in section
 
 
+def test_calibration_that_differs_by_chance_is_no_finding(clean: Evidence) -> None:
+    random = np.random.default_rng(1)
+    found = []
+    for _ in range(40):
+        noise = {
+            key: replace(each, by_fold=each.by_fold | {"ece": random.normal(0.06, 0.04, 10)})
+            for key, each in clean.scored.items()
+        }
+        found.append(found_in(replace(clean, scored=noise), "M010"))
+    assert sum(message is not None for message in found) <= 5
+
+
+def test_patients_count_for_what_they_tell(clean: Evidence) -> None:
+    whole = replace(clean.problem, groups=np.arange(SIZE) % 19)
+    assert found_in(replace(clean, problem=whole), "M016") == (
+        "few independent patients of one size: all images are worth 18.9, and intervals want 20"
+    )
+    assert found_in(replace(clean, problem=replace(whole, groups=np.arange(SIZE) % 40)), "M016") is None
+
+
 def test_classes_too_small_for_folds_are_found_before_fitting() -> None:
     few = Evidence(problem_of(("a", "b"), np.array([0] * 20 + [1] * 3)))
-    assert {one["code"] for one in run_checks([few])} == {"M005", "M006"}
+    assert {one["code"] for one in run_checks([few])} == {"M005", "M006", "M016"}
 
 
 @pytest.fixture

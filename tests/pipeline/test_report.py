@@ -385,6 +385,21 @@ def test_markdown_and_latex_escape_whatever_a_template_fills_in(text: str) -> No
         assert escaped in FORMS[form].render(Report([], remarks=[text]))
 
 
+def test_a_study_compares_only_what_has_a_counterpart(tmp_path: Path) -> None:
+    """A head that has no fitted baseline with one model is left out there, not averaged into the other side."""
+    study = STUDIES["smote-paper"]
+    for model in ("mobilenet", "xception"):
+        write_results(tmp_path, model=model, heads=(study.transfer, "svm", "knn"), balancers=("none", "smote"))
+    forget_results(tmp_path, "model = 'xception' AND head = 'svm' AND balance = 'none'")
+    cells, _, scored = read_cells(tmp_path)
+    same = next(row for row in replicated(study, cells, scored) if row.metric == "accuracy")
+    found = {(c.model, c.head, c.balance): scored[c.key].metrics["accuracy"] for c in cells}
+    pairs = [("mobilenet", "svm"), ("mobilenet", "knn"), ("xception", "knn")]
+    gains = [found[*pair, "smote"] - found[*pair, "none"] for pair in pairs]
+    assert same.cells == 3
+    assert same.measured == pytest.approx(sum(gains) / 3, abs=1e-3)
+
+
 def test_a_study_is_repeated_by_its_own_comparisons(tmp_path: Path) -> None:
     study = STUDIES["smote-paper"]
     heads = (study.transfer, *study.classical)
