@@ -240,9 +240,9 @@ def report(
     Returns
     -------
     dict
-        ``rows``, ``comparisons`` and ``checks``, as ``report --json`` writes them. Each row also has its metrics and
-        the bounds of their 95 % intervals as columns, such as ``mcc``, ``mcc_low`` and ``mcc_high`` (None where
-        undefined), so that ``rows``, like the other two, makes a data frame as it is.
+        ``rows``, ``comparisons``, ``lifts`` and ``checks``, as ``report --json`` writes them. Each row also has its
+        metrics and the bounds of their 95 % intervals as columns, such as ``mcc``, ``mcc_low`` and ``mcc_high`` (None
+        where undefined), so that ``rows``, like the other three, makes a data frame as it is.
 
     Raises
     ------

@@ -49,8 +49,10 @@ class Chapter:
     counts : mapping of str to list of float
         Training images a class, mean over folds, before balancing and after each resampling balancer.
     settings : ReportSettings
+    lifts : sequence of dict
+        Of every balancer the lift of the curve, and the mere move along it, with intervals and p by Holm's method.
     by_class : mapping of str to list
-        Metrics of the best row by class; only where figures are shown.
+        Metrics of the best row, a value and its interval a class; only where figures are shown.
     plates : sequence of dict
         Finished figures with ``section``, ``title``, ``description``, ``svg`` and whether they are ``wide``; only where
         figures are shown.
@@ -72,7 +74,8 @@ class Chapter:
     left_out: Sequence[Cell]
     counts: Mapping[str, list[float]]
     settings: ReportSettings = USUAL
-    by_class: Mapping[str, list[float | None]] = field(default_factory=dict)
+    lifts: Sequence[Row] = ()
+    by_class: Mapping[str, Sequence[tuple[float | None, Sequence[float] | None]]] = field(default_factory=dict)
     plates: Sequence[Row] = ()
 
     @property
@@ -125,6 +128,7 @@ class Report:
         return {
             "rows": [row for chapter in self.chapters for row in chapter.rows],
             "comparisons": [item for chapter in self.chapters for item in chapter.comparisons],
+            "lifts": [item for chapter in self.chapters for item in chapter.lifts],
             "checks": as_promised(self.checks),
         }
 

@@ -93,7 +93,7 @@ def as_terminal(report: Report) -> str:
     for chapter in report.chapters:
         images = f"{chapter.images:,} images, {len(chapter.classes)} classes"
         title = f"{chapter.dataset}: {', '.join(filter(None, (images, chapter.setting)))}"
-        shown += ["", Text(_printable(title)), "", *_leaderboard(chapter), *_comparisons(chapter), ""]
+        shown += ["", Text(_printable(title)), "", *_leaderboard(chapter), *_comparisons(chapter), *_lifts(chapter), ""]
         for verdict in chapter.verdicts if chapter.rows else ():
             several = [_wrapped("", f"Protocol {verdict.protocol}:")] * (len(chapter.verdicts) > 1)
             shown += [*several, *(_wrapped("> ", line) for line in verdict.lines)]
@@ -172,6 +172,19 @@ def _comparisons(chapter: Chapter) -> list[RenderableType]:
     rope = f"within {chapter.settings.rope:g} of none"
     legend = f"less none on the same folds (* Holm's p < 0.05; = {rope})"
     return ["", legend, *_table(chapter.compared_columns, headings, lines, 2 * MOST)]
+
+
+def _lifts(chapter: Chapter) -> list[RenderableType]:
+    """What balancing gains, and how much of that is a lift at equal accuracy."""
+    if not chapter.lifts:
+        return []
+    names = ("gain", "move", "lift", "low", "high")
+    lines = [
+        (item, [*(words.digits(item[name], sign="+") for name in names), words.digits(item["p_holm"])])
+        for item in chapter.lifts
+    ]
+    legend = "gain in macro recall = move between classes + lift at equal accuracy (Holm's p)"
+    return ["", legend, *_table(chapter.compared_columns, [*names, "p"], lines, MOST)]
 
 
 def _change(item: Row | None) -> str:

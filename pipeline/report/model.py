@@ -289,15 +289,13 @@ def _with_figures(source: Source, chapter: Chapter) -> Chapter:
     return replace(chapter, by_class=by_class, plates=plates)
 
 
-def _by_class(repeats: Sequence[Predictions]) -> dict[str, list[float | None]]:
-    """Metrics by class, averaged over the repeats."""
-    found = [per_class(repeat) for repeat in repeats]
+def _by_class(repeats: Sequence[Predictions]) -> dict[str, list[tuple[float | None, list[float] | None]]]:
+    """Metrics by class, averaged over the repeats, and their intervals."""
+    tables = [per_class(repeat) for repeat in repeats]
+    found = {name: zip(*(table[name] for table in tables), strict=True) for name in tables[0]}
     return {
-        name: [
-            None if None in values else float(np.mean(values))
-            for values in zip(*(each[name] for each in found), strict=True)
-        ]
-        for name in found[0]
+        name: [(None if None in values else float(np.mean(values)), None) for values in by_class]
+        for name, by_class in found.items()
     }
 
 

@@ -29,13 +29,14 @@ class Standing:
     Attributes
     ----------
     source : Source
-    rows, compared : sequence of dict
+    rows, compared, lifts : sequence of dict
         All of the data set, those that are not shown too: p values are corrected for all of them.
     """
 
     source: Source
     rows: Sequence[Row]
     compared: Sequence[Row]
+    lifts: Sequence[Row] = ()
 
     @property
     def shown(self) -> list[Row]:
@@ -65,8 +66,10 @@ class Standing:
         if seeds := best["other_seeds"]:
             low, high = (words.digits(bound) for bound in (min(seeds.values()), max(seeds.values())))
             lines.append(f"Fitted again with seed {', '.join(seeds)}, the best has {judged} {low} to {high}.")
-        compared = [item for item in self.compared if item["key"] in self.source.shown]
-        return Verdict(protocol, lines + words.worth(compared, settings.criterion))
+        compared, lifts = (
+            [item for item in items if item["key"] in self.source.shown] for items in (self.compared, self.lifts)
+        )
+        return Verdict(protocol, lines + words.worth(compared, settings.criterion) + words.lifts(lifts))
 
     def winner(self, metric: str) -> Row | None:
         """The row that is better than the runner-up by more than noise, if any is."""

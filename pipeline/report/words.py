@@ -15,6 +15,12 @@ PRACTICALLY_CERTAIN = 0.95
 NAMES = ("protocol", "model", "head", "balance", "folds", "repeats", "seed", "reduce", "tune", "criterion")
 OUTCOMES = RAISED, LOWERED, SAME, UNCLEAR = ("raised", "lowered", "practically unchanged", "no change shown")
 
+LIFT_OUTCOMES = LIFTED, HARMED, UNLIFTED = (
+    "lifts macro recall of {}",
+    "lowers that of {}",
+    "is not shown to lift that of {}: what it gains there may be a move between the classes",
+)
+
 NOTHING = ["Nothing here can be reported: no cell was fitted by an honest protocol."]
 RANDOM_REMARK = "RANDOM weights in {}: its numbers show that the pipeline runs, not what the network can"
 INTERVALS = {
@@ -214,6 +220,23 @@ def worth(comparisons: Sequence[Row], criterion: str) -> list[str]:
         bounds = " to ".join(dict.fromkeys(map(digits, (found[0], found[-1])))) if found else ""
         lines += [f"The smallest true change that would have been found in 80 % of cases: {bounds}."] * bool(found)
     return lines
+
+
+def lift_outcome(item: Row) -> str:
+    """What a balancer does to the curve of accuracy and macro recall that a head can reach, one of `LIFT_OUTCOMES`."""
+    if item["p_holm"] is None or item["p_holm"] >= SIGNIFICANT:
+        return UNLIFTED
+    return LIFTED if item["lift"] > 0 else HARMED
+
+
+def lifts(items: Sequence[Row]) -> list[str]:
+    """Say for which heads SMOTE lifts the curve, for which it is at most a move along it, and for which it harms."""
+    heads: dict[str, list[str]] = {found: [] for found in LIFT_OUTCOMES}
+    for item in items:
+        if item["balance"] == QUESTION:
+            heads[lift_outcome(item)].append(item["head"])
+    said = "; ".join(found.format(_counted(names)) for found, names in heads.items() if names)
+    return [f"At equal accuracy {balancer(QUESTION)} {said}."] if said else []
 
 
 def _counted(names: list[str]) -> str:

@@ -179,7 +179,7 @@ def test_markdown_shows_names_as_they_are(nasty: Report) -> None:
 
 def test_json_is_as_promised(skilled: Report) -> None:
     found = json.loads(FORMS["json"].render(skilled))
-    assert set(found) == {"rows", "comparisons", "checks"}
+    assert set(found) == {"rows", "comparisons", "lifts", "checks"}
     row, comparison = found["rows"][0], found["comparisons"][0]
     assert {"dataset", "model", "head", "balance", "protocol", "n", "metrics", "intervals"} <= set(row)
     assert set(row["metrics"]) == set(METRICS)
@@ -263,7 +263,7 @@ def test_command_writes_the_page_and_the_figures(run: Run, tmp_path: Path) -> No
 
 def test_command_writes_to_stdout_or_to_a_file(run: Run) -> None:
     write_results(Path("cache"))
-    assert set(run("report", "--json").json) == {"rows", "comparisons", "checks"}
+    assert set(run("report", "--json").json) == {"rows", "comparisons", "lifts", "checks"}
     done = run("report", "--format", "csv", "--output", "deep/table.csv")
     assert (done.code, done.stdout) == (0, "")
     assert Path("deep/table.csv").read_text().startswith("dataset,")

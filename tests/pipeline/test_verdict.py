@@ -4,16 +4,19 @@ import json
 import re
 import typing
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import headroom
 from headroom.heads.scores.metrics import METRICS
+from headroom.pipeline.report import words
 from headroom.pipeline.report.chapter import Chapter, Report
 from headroom.pipeline.report.forms import FORMS
 from headroom.pipeline.report.model import compute_details
 from headroom.pipeline.report.source import CRITERIA, ReportSettings, read_sources
+from headroom.pipeline.report.verdict import Standing
 from headroom.pipeline.report.words import NOTHING, digits, p_value
 from tests.pipeline.reports import report_of, write_results
 from tests.running import Done
@@ -179,7 +182,7 @@ def test_one_head_is_shown_with_and_without_balancing(tmp_path: Path) -> None:
     assert details.best is details.balanced
     assert details.balanced.confusion.sum(axis=1) == pytest.approx([60, 30, 20])
     recalls = (details.balanced.confusion.diagonal() / details.balanced.confusion.sum(axis=1)).tolist()
-    assert recalls == pytest.approx(chapter.by_class["recall"])
+    assert recalls == pytest.approx([value for value, _ in chapter.by_class["recall"]])
     assert sum(recalls) / 3 == pytest.approx(chapter.best["metrics"]["recall_macro"])
     said = {plate["title"]: plate["description"] for plate in chapter.plates}
     assert "mean of 3 repeats" in said["Recall by class"]
@@ -235,3 +238,29 @@ def test_settings_are_those_of_the_python_interface(tmp_path: Path) -> None:
     key = {(item["key"], item["metric"]): item["p_equivalent"] for item in usual["comparisons"]}
     assert all(item["p_equivalent"] >= key[item["key"], item["metric"]] for item in found["comparisons"])
     assert ReportSettings().rope == 0.01
+
+
+def test_lifts_stand_in_every_form_and_in_the_verdict(tmp_path: Path) -> None:
+    write_results(tmp_path, balancers=PAIR, heads=("svm", "knn", "lda"))
+    chapter = chapter_of(tmp_path)
+    found = {"svm": (0.04, 0.06, 0.001), "knn": (-0.05, 0.01, 0.02), "lda": (0.01, 0.09, 0.6)}
+    items = [
+        row | {"lift": lift, "gain": gain, "move": gain - lift, "low": lift - 0.03, "high": lift + 0.03, "p_holm": p}
+        for row in chapter.rows
+        if row["balance"] == "smote"
+        for lift, gain, p in [found[row["head"]]]
+    ]
+    assert words.lifts(items) == [
+        "At equal accuracy SMOTE lifts macro recall of svm; lowers that of knn; is not shown to lift that of lda: what "
+        "it gains there may be a move between the classes."
+    ]
+    (source,), _ = read_sources(tmp_path)
+    standing = Standing(source, chapter.rows, chapter.comparisons, items)
+    assert standing.verdict(chapter.columns).lines[-1] == words.lifts(items)[0]
+    report = Report([replace(chapter, lifts=items)])
+    for name in ("terminal", "md", "latex", "html"):
+        text = FORMS[name].render(report)
+        for value in ("+0.040", "+0.060", "+0.020", "+0.070", "0.001"):
+            assert value in text
+    assert max(map(len, FORMS["terminal"].render(report).splitlines())) <= 80
+    assert len(json.loads(FORMS["json"].render(report))["lifts"]) == 3
