@@ -152,7 +152,7 @@ def _rows(source: Source) -> list[Row]:
 
 
 def _described(source: Source, cell: Cell) -> Row:
-    """Of a cell its key, seconds, positive class, the criterion with other seeds, and what its intervals are about."""
+    """Of a cell its key, seconds, positive class, the criterion with other seeds, and what its numbers are about."""
     problem, criterion = source.problems[cell.problem], source.settings.criterion
     others = {str(other.settings["seed"]): source.scored[other.key] for other in source.again.get(cell.key, ())}
     return {

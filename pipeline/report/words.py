@@ -29,7 +29,7 @@ INTERVALS = {
     "split": "Of protocol split: all numbers are of these fitted heads. Intervals, 95 % and one at a time, and p are "
     "for other test images like these; what fitting again, or other training images, would change is in none of them.",
 }
-ABOUT = {"cv": "other test images", "split": "other test images, these fitted heads", "leaky": "nothing"}
+ABOUT = {"cv": "method", "leaky": "method", "split": "fitted heads"}  # what a number is about
 LEAKY_REMARK = "DO NOT REPORT: rows of protocol leaky resample before the split; they show what that would have claimed"
 
 
