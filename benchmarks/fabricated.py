@@ -21,6 +21,7 @@ def fabricate(
     model: str = "mobilenet",
     protocol: str = "cv",
     repeats: int = 1,
+    seed: int = 0,
     ordinal: bool = False,
     skills: Mapping[tuple[str, str], float] | None = None,
 ) -> Problem:
@@ -44,10 +45,10 @@ def fabricate(
         fingerprint=f"{dataset}/{model}",
     )
     results.save_problem(problem)
-    settings = {"folds": 5, "repeats": repeats, "protocol": protocol, "seed": 0, "reduce": None, "tune": False}
-    plan = plan_folds(problem, GridSettings(repeats=repeats))
+    settings = {"folds": 5, "repeats": repeats, "protocol": protocol, "seed": seed, "reduce": None, "tune": False}
+    plan = plan_folds(problem, GridSettings(repeats=repeats, seed=seed))
     for number, (head, balance) in enumerate(product(heads, balancers)):
-        random = np.random.default_rng(number)
+        random = np.random.default_rng(number + 1000 * seed)
         skill = (skills or {}).get((head, balance), random.uniform(0.15, 0.4))
         folds = []
         for fold in plan:
@@ -58,7 +59,7 @@ def fabricate(
             after = before if balance == "none" else np.full_like(before, before.max())
             predicted = scores.argmax(axis=1)
             folds.append(FoldScores(fold.repeat, fold.fold, fold.test, truth, predicted, scores, 0.1, before, after))
-        key = f"{dataset}/{model}/{protocol}/{head}/{balance}"
+        key = f"{dataset}/{model}/{protocol}/{head}/{balance}/{repeats}/{seed}"
         names = (dataset, model, head, balance, protocol)
         seconds = float(random.lognormal(1))
         results.save(Cell(key, problem.fingerprint, *names, settings, "fitted", "", seconds, tuple(folds)))

@@ -213,6 +213,9 @@ def report(
     *,
     dataset: str | Sequence[str] | None = None,
     model: str | Sequence[str] | None = None,
+    criterion: Literal["recall_macro", "kappa_quadratic", "accuracy", "f1_macro"] = "recall_macro",
+    rope: float = 0.01,
+    positive: str | None = None,
     ignore: str | Sequence[str] | None = None,
     data_dir: Place | None = None,
     cache: Place | None = None,
@@ -224,7 +227,13 @@ def report(
     dataset : str or sequence of str, default: all
         Only these data sets.
     model : str or sequence of str, default: all
-        Only these models.
+        Only these models. No p changes: it is corrected for all that is fitted on a data set.
+    criterion : {"recall_macro", "kappa_quadratic", "accuracy", "f1_macro"}
+        What ranks and judges; kappa where classes are ordered.
+    rope : float, 0 to 1
+        A difference no larger is practically none.
+    positive : str, default: the rarer
+        With two classes, the one whose recall is the sensitivity.
     ignore : str or sequence of str, default: none
         Mute a check, for example ``"M004"``.
     data_dir : path, default: ``$HEADROOM_DATA`` or ``data``
@@ -235,9 +244,9 @@ def report(
     Returns
     -------
     dict
-        ``rows``, ``comparisons`` and ``checks``, as ``report --json`` writes them. Each row also has its metrics and
-        the bounds of their 95 % intervals as columns, such as ``mcc``, ``mcc_low`` and ``mcc_high`` (None where
-        undefined), so that ``rows``, like the other two, makes a data frame as it is.
+        ``rows``, ``comparisons``, ``lifts`` and ``checks``, as ``report --json`` writes them. Each row also has its
+        metrics and the bounds of their 95 % intervals as columns, such as ``mcc``, ``mcc_low`` and ``mcc_high`` (None
+        where undefined), so that ``rows``, like the other three, makes a data frame as it is.
 
     Raises
     ------

@@ -144,12 +144,16 @@ def replicated(study: Study, cells: Sequence[Cell], scored: Scores) -> list[Clai
         here = [cell for cell in cells if cell.dataset == dataset and cell.status == "fitted"]
         sides = [[cell for cell in here if cell.protocol == protocol] for protocol in ("cv", "leaky")]
         balanced = [_pick(cells, study.balance, study.classical) for cells in sides]
-        for words, heads in (
-            (f"{study.balance} against none, same heads", study.classical),
-            (f"classical heads with {study.balance} against the {study.transfer} head without", (study.transfer,)),
+        for words, heads, shared in (
+            (f"{study.balance} against none, same heads", study.classical, ("model", "head")),
+            (
+                f"classical heads with {study.balance} against the {study.transfer} head without",
+                (study.transfer,),
+                ("model",),
+            ),
         ):
             plain = [_pick(cells, BASELINE, heads) for cells in sides]
-            honest, leaky = zip(balanced, plain, strict=True)
+            honest, leaky = (_matched(*pair, shared) for pair in zip(balanced, plain, strict=True))
             rows += gains(study, words, *honest, scored, leaky)
         rows += _best(study, dataset, sides, scored)
     return rows
@@ -170,6 +174,17 @@ def _best(study: Study, dataset: str, sides: Sequence[Sequence[Cell]], scored: S
     low, high = scored[best.key].intervals["accuracy"] or (None, None)
     wrong = None if careless is None else accuracy(careless)
     return [Claim(study, dataset, words, "accuracy", claimed, accuracy(best), low, high, None, 1, wrong)]
+
+
+def _matched(group: list[Cell], against: list[Cell], shared: Sequence[str]) -> tuple[list[Cell], list[Cell]]:
+    """Those of each group that have a counterpart in the other: a mean over other models is no baseline."""
+
+    def place(cell: Cell) -> tuple[str, ...]:
+        return tuple(getattr(cell, name) for name in shared)
+
+    both = set(map(place, group)) & set(map(place, against))
+    found = [[cell for cell in cells if place(cell) in both] for cells in (group, against)]
+    return found[0], found[1]
 
 
 def _pick(cells: Sequence[Cell], balance: str, heads: Sequence[str]) -> list[Cell]:

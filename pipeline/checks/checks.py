@@ -10,7 +10,10 @@ import numpy as np
 from headroom.heads.balancing import BALANCERS, BalancerRecord
 from headroom.heads.cell import Cell
 from headroom.heads.samples import Problem
-from headroom.heads.scores.comparing import plan_comparisons
+from headroom.heads.scores.calibration import p_worse
+from headroom.heads.scores.comparing import contrast, detectable, holm, plan_comparisons
+from headroom.heads.scores.intervals import few_patients
+from headroom.heads.scores.metrics import METRICS, number
 from headroom.heads.scores.scored import Scored
 from headroom.pipeline.cache import Cached
 from headroom.pipeline.checks.facts import FILE_PROPERTIES, Evidence, gather
@@ -193,32 +196,36 @@ def _crowded_neighbours(evidence: Evidence) -> str | None:
     return f"k-NN with {_listed(found)} on {max(found.values())} columns" if found else None
 
 
-WORSE_CALIBRATION = 0.02
+FOUND_BY = "recall_macro"
+SIGNIFICANT = 0.05
 
 
 def _worse_calibration(evidence: Evidence) -> str | None:
-    errors = {key: scored.metrics["ece"] or 0.0 for key, scored in evidence.scored.items()}
-    rises = {
-        f"{cell.head} {cell.balance}": errors[cell.key] - errors[base.key]
-        for cell, base in plan_comparisons(evidence.cells, evidence.scored).pairs
-        if _resamples(cell)
+    pairs = [pair for pair in _honest_pairs(evidence) if _resamples(pair[0])]
+    losses = [[evidence.scored[cell.key].calibration_loss for cell in pair] for pair in pairs]
+    ranks = holm([number(p_worse(*each)) for each in losses])
+    worse = {
+        f"{cell.head} {cell.balance}": float(loss[0] - base[0])
+        for (cell, _), (loss, base), p in zip(pairs, losses, ranks, strict=True)
+        if p is not None and p < SIGNIFICANT
     }
-    worse = [name for name, rise in rises.items() if rise > WORSE_CALIBRATION]
     if not worse:
         return None
-    worst = max(worse, key=lambda name: rises[name])
-    many = f"{len(worse)} of {_number(len(rises), 'resampled cell')}"
-    return f"calibration error rises by more than {WORSE_CALIBRATION} in {many}; most in {worst}: {rises[worst]:+.3f}"
+    worst = max(worse, key=lambda name: worse[name])
+    many = f"{len(worse)} of {_number(len(pairs), 'resampled cell')}"
+    return f"miscalibration costs more log loss in {many} (p < 0.05, Holm); most in {worst}: {worse[worst]:+.3f}"
 
 
-FEW_DIFFERENCES = 10
+SMALL = 0.03  # a difference in macro recall that is worth knowing of
 
 
-def _few_folds(evidence: Evidence) -> str | None:
-    pairs = plan_comparisons(evidence.cells, evidence.scored).pairs
-    folds = [len(evidence.scored[cell.key].tested) for cell, _ in pairs if cell.protocol != "split"]
-    few = [count for count in folds if count < FEW_DIFFERENCES]
-    return f"{_number(len(few), 'comparison')} rest on {min(few)} folds: small effects stay unseen" if few else None
+def _insensitive(evidence: Evidence) -> str | None:
+    tested = (contrast([cell], [base], evidence.scored, [FOUND_BY]) for cell, base in _honest_pairs(evidence))
+    results = [each[FOUND_BY] for each in tested]
+    found = [detectable(result.error, result.freedom) for result in results if result.error and result.freedom]
+    if not found or min(found) <= SMALL:
+        return None
+    return f"no difference in {METRICS[FOUND_BY].title} below {min(found):.3f} could have been found by any test alone"
 
 
 def _no_simple_baseline(evidence: Evidence) -> str | None:
@@ -241,6 +248,10 @@ def _dead_columns(evidence: Evidence) -> str | None:
     return "; ".join(said) or None
 
 
+def _few_patients(evidence: Evidence) -> str | None:
+    return few_patients(evidence.problem.groups, evidence.problem.labels) or None
+
+
 TELLING_SHARE = 0.25  # of the majority guess's errors that file properties may avoid
 
 
@@ -252,6 +263,12 @@ def _source(evidence: Evidence) -> str | None:
         f"the files give the class away: {', '.join(FILE_PROPERTIES)} alone predict it with accuracy "
         f"{told.accuracy:.2f} (majority {told.majority:.2f}), {told.telling} most"
     )
+
+
+def _honest_pairs(evidence: Evidence) -> list[tuple[Cell, Cell]]:
+    """Balanced cells with their baselines, but for those that leak."""
+    cells = [cell for cell in evidence.cells if cell.protocol != "leaky"]
+    return list(plan_comparisons(cells, evidence.scored).pairs)
 
 
 def _balancer(cell: Cell) -> BalancerRecord:
@@ -308,9 +325,11 @@ _RECORDS = (
     Check("M010", "resampling worsens calibration", _worse_calibration,
           "Resampling tells a head that classes are equally common; its probabilities then overstate the rare ones.",
           "Use threshold where probabilities are read, or calibrate on data that was not resampled."),
-    Check("M011", "few folds for a paired test", _few_folds,
-          "The corrected t test has as many differences as folds; with few it misses all but large effects.",
-          "Fit with --repeats 5 or more.", severity="note"),
+    Check("M011", "only large differences can be found", _insensitive,
+          "With few images, or few patients of a class, even a true gain is lost in the noise: 'no change shown' says "
+          "little then.",
+          "Collect more patients of the rarest class; --repeats 3 or more takes out the noise of the folds.",
+          severity="note"),
     Check("M012", "no class-weight or threshold baseline", _no_simple_baseline,
           "Much of what resampling gains comes from moving the decision; weights and thresholds need no new points.",
           "Fit with --balance class-weight --balance threshold too.", severity="note"),
@@ -320,6 +339,10 @@ _RECORDS = (
     Check("M014", "a class that comes from one source", _source,
           "Classes collected from different places differ in how files were made; a network can learn that instead.",
           "Collect all classes from every source, or re-encode all images alike and test on a set from elsewhere."),
+    Check("M016", "too few patients", _few_patients,
+          "Intervals and p values rest on patients, not on images. With so few they promise too much, and what "
+          "training on other patients would change is in none of them.",
+          "Report the values of this set as a pilot; collect more patients of the class that is named."),
     Check("M017", "patients missing for part of the images", _partly_patients,
           "Images whose patient is unknown may be of one patient, and lie on both sides of a fold like strangers.",
           "Give a --group-pattern or --group-column that fits every image, or leave the others out."),

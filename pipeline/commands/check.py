@@ -20,7 +20,7 @@ def check(*, ignore: list[str] | None = None, data_dir: Path, cache: Path, json:
     from headroom.pipeline.checks.checks import DAMAGE, as_promised, findings, muted
     from headroom.pipeline.checks.facts import image_folder
     from headroom.pipeline.report.forms import check_lines
-    from headroom.pipeline.report.model import read_cells
+    from headroom.pipeline.report.source import read_cells
 
     ignored = muted(ignore or ())
     damaged = [DAMAGE.finding(line) for line in damages(cache)]

@@ -32,11 +32,14 @@ def report(
     from headroom.features.store import replacing
     from headroom.pipeline.checks.checks import muted
     from headroom.pipeline.report.forms import FORMS
-    from headroom.pipeline.report.model import compute, read_sources, write_figures
+    from headroom.pipeline.report.model import compute, write_figures
+    from headroom.pipeline.report.source import ReportSettings, read_sources
 
     ignored = muted(options["ignore"] or ())
     form = FORMS["json" if json else format]
-    sources, notes = read_sources(options["cache"], options["dataset"] or (), options["model"] or ())
+    named = {f"{name}s": tuple(options[name] or ()) for name in ("dataset", "model")}
+    settings = ReportSettings(**{name: options[name] for name in ("criterion", "rope", "positive")} | named)
+    sources, notes = read_sources(options["cache"], settings)
     for line in notes:
         say(f"note: {line}")
     computed = compute(sources, form.shows, options["data_dir"], ignored)

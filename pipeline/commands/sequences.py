@@ -68,7 +68,7 @@ def replicate(
     from dataclasses import replace
 
     from headroom.pipeline.names import pick
-    from headroom.pipeline.report.model import read_cells
+    from headroom.pipeline.report.source import read_cells
     from headroom.pipeline.studies import STUDIES, replicated
 
     asked = STUDIES[pick("study", [study], STUDIES)[0]]
@@ -88,7 +88,7 @@ def replicate(
         problem = {"dataset": name, "model": backbone, "cache": cache}
         _run("fit", head=heads, balance=asked.balance, **settings, protocol=protocol, **problem)
     wanted = {**settings, "reduce": None, "tune": False}
-    cells, _, scored = read_cells(cache, *zip(*extracted, strict=True))
+    cells, _, scored = read_cells(cache, [name for name, _ in extracted], [backbone for _, backbone in extracted])
     cells = [
         cell for cell in cells if (cell.dataset, cell.model) in extracted and wanted.items() <= cell.settings.items()
     ]

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from headroom.heads.cell import Cell
+from headroom.heads.cell import Cell, FoldScores
 from headroom.heads.scores.comparing import BASELINE
 from headroom.heads.scores.metrics import METRICS
-from headroom.heads.scores.predictions import Predictions
 from headroom.heads.scores.scored import Scored
 from headroom.pipeline.checks.checks import as_promised
-from headroom.pipeline.report.words import Row
+from headroom.pipeline.report.source import USUAL, ReportSettings
+from headroom.pipeline.report.verdict import Verdict
+from headroom.pipeline.report.words import INTERVALS, Row
 from headroom.pipeline.studies import Claim
 
 LEAKY = "leaky"
@@ -37,8 +39,8 @@ class Chapter:
         Those printed that are defined in any row.
     winners : frozenset of (str, str)
         Key and metric of every best value that is better than the runner-up by more than noise.
-    verdict : sequence of str
-        One sentence or two each; empty where nothing is fitted by an honest protocol.
+    verdicts : sequence of Verdict
+        One for each honest protocol.
     facts : mapping of str to str
         What was run.
     claims : sequence of Claim
@@ -46,8 +48,11 @@ class Chapter:
         Those that were not fitted, or not compared, and for what ``reason``.
     counts : mapping of str to list of float
         Training images a class, mean over folds, before balancing and after each resampling balancer.
+    settings : ReportSettings
+    lifts : sequence of dict
+        Of every balancer the lift of the curve, and the mere move along it, with intervals and p by Holm's method.
     by_class : mapping of str to list
-        Metrics of the best row by class; only where figures are shown.
+        Metrics of the best row, a value and its interval a class; only where figures are shown.
     plates : sequence of dict
         Finished figures with ``section``, ``title``, ``description``, ``svg`` and whether they are ``wide``; only where
         figures are shown.
@@ -63,28 +68,35 @@ class Chapter:
     setting: str
     metrics: tuple[str, ...]
     winners: frozenset[tuple[str, str]]
-    verdict: Sequence[str]
+    verdicts: Sequence[Verdict]
     facts: Mapping[str, str]
     claims: Sequence[Claim]
     left_out: Sequence[Cell]
     counts: Mapping[str, list[float]]
-    by_class: Mapping[str, list[float | None]] = field(default_factory=dict)
+    settings: ReportSettings = USUAL
+    lifts: Sequence[Row] = ()
+    by_class: Mapping[str, Sequence[tuple[float | None, Sequence[float] | None]]] = field(default_factory=dict)
     plates: Sequence[Row] = ()
 
     @property
     def best(self) -> Row | None:
-        """The row of highest macro recall; what leaks is never best."""
+        """The row that is best by the criterion, of the first protocol; what leaks is never best."""
         return next(iter(self.honest()), None)
 
     @property
     def main_metrics(self) -> tuple[str, ...]:
         """Those of `metrics` for which there is room in a narrow table."""
-        return tuple(name for name in self.metrics if METRICS[name].main)
+        return tuple(name for name in self.metrics if METRICS[name].main or name == self.settings.criterion)
 
     @property
     def main_comparisons(self) -> list[Row]:
         """Those of the main metrics."""
-        return [item for item in self.comparisons if METRICS[item["metric"]].main]
+        return [item for item in self.comparisons if item["metric"] in self.main_metrics]
+
+    @property
+    def interval_notes(self) -> list[str]:
+        """What the intervals of each protocol are, and leave out."""
+        return [INTERVALS[verdict.protocol] for verdict in self.verdicts if verdict.protocol]
 
     def honest(self, balanced: bool | None = None) -> list[Row]:
         """Rows that do not leak, all, only balanced ones, or only those without balancing."""
@@ -103,34 +115,43 @@ class Report:
         From `headroom.pipeline.checks.checks.run_checks`; empty where a form shows none.
     remarks : sequence of str
         What a reader must know before the numbers (random weights, leaky protocol).
+    settings : ReportSettings
     """
 
     chapters: Sequence[Chapter]
     checks: Sequence[dict[str, str]] = ()
     remarks: Sequence[str] = ()
+    settings: ReportSettings = USUAL
 
     def as_dict(self) -> dict[str, Any]:
         """What ``--json`` writes."""
         return {
             "rows": [row for chapter in self.chapters for row in chapter.rows],
             "comparisons": [item for chapter in self.chapters for item in chapter.comparisons],
+            "lifts": [item for chapter in self.chapters for item in chapter.lifts],
             "checks": as_promised(self.checks),
         }
 
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A row in words, its metrics, and the out-of-fold predictions of its first repeat."""
+    """A row in words, its metrics, and the out-of-fold predictions of all its folds."""
 
     label: str
     metrics: Mapping[str, float | None]
-    cases: Predictions
+    folds: Sequence[FoldScores]
 
     @property
+    def repeats(self) -> int:
+        """How often every image was predicted."""
+        return len({fold.repeat for fold in self.folds})
+
+    @cached_property
     def confusion(self) -> np.ndarray:
-        """Cases by true and predicted class, shape (k, k)."""
-        cases, k = self.cases, self.cases.n_classes
-        return np.bincount(cases.labels * k + cases.predicted, minlength=k * k).reshape(k, k)
+        """Cases by true and predicted class, mean over the repeats, shape (k, k)."""
+        k = self.folds[0].scores.shape[1]
+        cells = np.concatenate([fold.labels * k + fold.predicted for fold in self.folds])
+        return np.bincount(cells, minlength=k * k).reshape(k, k) / self.repeats
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +181,7 @@ class Details:
     Attributes
     ----------
     plain, balanced, best : Shown, optional
-        The best row without and with balancing, and the better of them.
+        One head without balancing, and with the best balancer for it; the better of them is the best row.
     resampled : tuple of str and Scored, optional
         A balancer that changes the training images, and a cell with it.
     map : EmbeddingMap, optional

@@ -23,7 +23,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.predictions import ECE_BINS
 from headroom.pipeline.report.chapter import LEAKY, Chapter, Details, Shown
-from headroom.pipeline.report.words import JUDGED, NAMES, QUESTION, Row, capital, digits, mark
+from headroom.pipeline.report.words import QUESTION, Row, capital, digits, mark
 
 STYLE = mpl.rc_params_from_file(Path(__file__).with_name("templates") / "figures.mplstyle", use_default_template=False)
 COLOURS = STYLE["axes.prop_cycle"].by_key()["color"]
@@ -57,6 +57,7 @@ class FigureRecord:
     section : str
         Where it stands in the page.
     title : str
+        ``{criterion}`` stands for the metric that judges.
     draw : callable
         Draws it into axes, may change the figure's size, and returns what it shows in words; empty where a data set
         has nothing to show.
@@ -67,15 +68,19 @@ class FigureRecord:
     title: str
     draw: Callable[[Axes, Chapter, Details], str]
 
+    def title_in(self, chapter: Chapter) -> str:
+        """The title for one data set."""
+        return capital(self.title.format(criterion=METRICS[chapter.settings.criterion].title))
+
 
 def draw_plates(chapter: Chapter, details: Details, name: str) -> list[Row]:
     """Draw the figures of one data set as SVG for a page; ``name`` keeps their ids apart from other sets'."""
     return [
         {
             "section": record.section,
-            "title": record.title,
+            "title": record.title_in(chapter),
             "description": description,
-            "svg": as_svg(figure, f"{name}-{record.name}", record.title, description),
+            "svg": as_svg(figure, f"{name}-{record.name}", record.title_in(chapter), description),
             "wide": bool(figure.get_figwidth() > WIDE),
         }
         for record, figure, description in _drawn(chapter, details)
@@ -127,8 +132,11 @@ def _drawn(chapter: Chapter, details: Details) -> Iterator[tuple[FigureRecord, F
                 yield record, figure, description
 
 
-def _forest(axes: Axes, chapter: Chapter, _: Details, metric: str) -> str:
-    """Differences from no balancing with their intervals."""
+def _forest(axes: Axes, chapter: Chapter, _: Details, metric: str = "") -> str:
+    """Differences from no balancing with their intervals, by default in the criterion."""
+    if metric == chapter.settings.criterion:
+        return ""
+    metric = metric or chapter.settings.criterion
     found = _honest(chapter, metric)
     items = _selected(sorted(found, key=lambda item: item["difference"]))
     if not items:
@@ -150,8 +158,8 @@ def _forest(axes: Axes, chapter: Chapter, _: Details, metric: str) -> str:
     up = sum(change > 0 for change, is_sure in zip(changes, sure, strict=True) if is_sure)
     left_out = f" {len(found) - len(items)} more are in the table." if len(items) < len(found) else ""
     return (
-        f"{len(items)} differences with 95 % intervals, from {digits(changes[0], sign='+')} ({names[0]}) "
-        f"to {digits(changes[-1], sign='+')} ({names[-1]}); "
+        f"{len(items)} differences of {METRICS[metric].title} with 95 % intervals, one at a time, from "
+        f"{digits(changes[0], sign='+')} ({names[0]}) to {digits(changes[-1], sign='+')} ({names[-1]}); "
         f"{up} significantly up, {sum(sure) - up} significantly down (filled), by Holm's p.{left_out}"
     )
 
@@ -167,9 +175,10 @@ def _selected(items: list[Row]) -> list[Row]:
 
 
 def _gains(axes: Axes, chapter: Chapter, _: Details) -> str:
-    """Difference in macro recall of every head and balancer."""
+    """Difference in the criterion of every head and balancer."""
     gains: dict[tuple[str, str], list[Row]] = {}
-    for item in _honest(chapter, JUDGED):
+    judged = METRICS[chapter.settings.criterion].title
+    for item in _honest(chapter, chapter.settings.criterion):
         gains.setdefault((item["head"], item["balance"]), []).append(item)
     heads, balancers = (sorted({pair[place] for pair in gains}) for place in (0, 1))
     if len(heads) < 2 or len(balancers) < 2:
@@ -187,13 +196,13 @@ def _gains(axes: Axes, chapter: Chapter, _: Details) -> str:
     _as_table(axes, balancers, heads)
     best = max(mean, key=lambda pair: mean[pair])
     return (
-        f"Change of macro recall in percentage points for {len(heads)} heads and {len(balancers)} balancers; the "
+        f"Change of {judged} in percentage points for {len(heads)} heads and {len(balancers)} balancers; the "
         f"largest is {100 * mean[best]:+.1f} ({best[0]}, {best[1]}). Bold: significant by Holm's p."
     )
 
 
 def _class_recall(axes: Axes, chapter: Chapter, details: Details) -> str:
-    """Recall of every class, best row with and without balancing."""
+    """Recall of every class, the best row's head with and without balancing."""
     classes = _class_names(chapter)
     _figure(axes).set_figheight(1.1 + 0.32 * len(classes))
     said = []
@@ -208,7 +217,7 @@ def _class_recall(axes: Axes, chapter: Chapter, details: Details) -> str:
     axes.set_yticks(range(len(classes)), classes)
     axes.set(xlim=(0, 1.02), ylim=(len(classes) - 0.5, -0.5), xlabel="recall (sensitivity)")
     _legend(axes)
-    return "Recall by class. " + ". ".join(said)
+    return f"Recall by class{_over(details)}. " + ". ".join(said)
 
 
 def _confusion(axes: Axes, chapter: Chapter, details: Details, side: str) -> str:
@@ -222,11 +231,13 @@ def _confusion(axes: Axes, chapter: Chapter, details: Details, side: str) -> str
     for (y, x), share in np.ndenumerate(shares):
         axes.add_patch(Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, color=to_rgba(BLUE, 0.62 * share)))
         if k <= MOST_CLASSES:
-            axes.text(x, y, f"{counts[y, x]:,}", ha="center", va="center", fontsize=8)
+            axes.text(x, y, f"{counts[y, x]:,.{int(shown.repeats > 1)}f}", ha="center", va="center", fontsize=8)
     _as_table(axes, classes, classes)
     axes.set(xlabel="predicted", ylabel="true")
     axes.set_title(_short(shown.label, LONGEST_LABEL), fontsize=9, loc="left")
-    return f"Confusion matrix of {shown.label}; share found: " + _listed(classes, list(np.diagonal(shares)))
+    return f"Confusion matrix of {shown.label}{_over(details)}; share found: " + _listed(
+        classes, list(np.diagonal(shares))
+    )
 
 
 def _curves(axes: Axes, chapter: Chapter, details: Details, metric: str) -> str:
@@ -239,17 +250,27 @@ def _curves(axes: Axes, chapter: Chapter, details: Details, metric: str) -> str:
     steps = np.linspace(0, 1, CURVE_POINTS)
     common = np.argsort(-best.confusion.sum(axis=1), kind="stable")[: len(COLOURS)]
     for colour, k in zip(COLOURS, np.sort(common), strict=False):
-        truth, score, heights = best.cases.labels == k, best.cases.scores[:, k], steps * np.nan
-        if truth.any() and of_roc:
-            heights = np.interp(steps, *roc_curve(truth, score)[:2])
-        elif truth.any():
-            precision, recall, _ = precision_recall_curve(truth, score)
-            heights = np.interp(steps, recall[::-1], precision[::-1])
-        axes.plot(steps, heights, color=colour, label=_class_names(chapter)[k])
+        heights = [
+            _heights(steps, truth, fold.scores[:, k], of_roc)
+            for fold in best.folds
+            if (truth := fold.labels == k).any() and not truth.all()
+        ]
+        axes.plot(steps, np.mean(heights or [steps * np.nan], axis=0), color=colour, label=_class_names(chapter)[k])
     title, x, y = ("ROC", "1 - specificity", "sensitivity") if of_roc else ("Precision-recall", "recall", "precision")
     axes.set(xlabel=x, ylabel=y)
     _legend(axes, ncols=4, handlelength=1.2, columnspacing=1)
-    return f"{title} curves by class of {best.label}; {METRICS[metric].title} {digits(best.metrics[metric])}."
+    return (
+        f"{title} curves by class of {best.label}, mean height over {len(best.folds)} folds; {METRICS[metric].title} "
+        f"{digits(best.metrics[metric])}."
+    )
+
+
+def _heights(steps: np.ndarray, truth: np.ndarray, scores: np.ndarray, of_roc: bool) -> np.ndarray:
+    """The heights of the ROC curve, or of precision over recall, of one fold."""
+    if of_roc:
+        return np.interp(steps, *roc_curve(truth, scores)[:2])
+    precision, recall, _ = precision_recall_curve(truth, scores)
+    return np.interp(steps, recall[::-1], precision[::-1])
 
 
 def _reliability(axes: Axes, chapter: Chapter, details: Details) -> str:
@@ -257,11 +278,13 @@ def _reliability(axes: Axes, chapter: Chapter, details: Details) -> str:
     _diagonal(axes)
     said = []
     for shown, style in _both(details):
-        confidence = shown.cases.scores.max(axis=1)
-        right = shown.cases.scores.argmax(axis=1) == shown.cases.labels
+        scores, labels = (
+            np.concatenate([getattr(fold, name) for fold in shown.folds]) for name in ("scores", "labels")
+        )
+        confidence, right = scores.max(axis=1), scores.argmax(axis=1) == labels
         bins = np.clip(np.ceil(confidence * ECE_BINS).astype(int) - 1, 0, ECE_BINS - 1)
         count = np.bincount(bins, minlength=ECE_BINS)
-        used = count >= FEWEST_CASES
+        used = count >= FEWEST_CASES * shown.repeats
         means = [np.bincount(bins, values, ECE_BINS)[used] / count[used] for values in (confidence, right)]
         axes.plot(*means, markersize=4, **style)
         said.append(f"{shown.label}: calibration error {digits(shown.metrics['ece'])}")
@@ -269,7 +292,10 @@ def _reliability(axes: Axes, chapter: Chapter, details: Details) -> str:
         return ""
     axes.set(xlabel="confidence", ylabel="share right")
     _legend(axes)
-    return "Confidence against the share of right predictions; on the dotted line they agree. " + "; ".join(said)
+    return (
+        "Confidence against the share of right predictions; on the dotted line they agree. All predictions"
+        f"{_over(details)}. " + "; ".join(said)
+    )
 
 
 def _fold_counts(axes: Axes, chapter: Chapter, details: Details) -> str:
@@ -317,32 +343,33 @@ def _map(axes: Axes, chapter: Chapter, details: Details, layout: str) -> str:
 
 
 def _cost(axes: Axes, chapter: Chapter, _: Details) -> str:
-    """Seconds of a cell against its gain in macro recall."""
-    seconds = {_identity(row): row["seconds"] for row in chapter.rows}
-    items = [item for item in chapter.comparisons if item["metric"] == JUDGED and seconds.get(_identity(item))]
+    """Seconds of a cell against its gain in the criterion."""
+    criterion = chapter.settings.criterion
+    seconds = {row["key"]: row["seconds"] for row in chapter.rows}
+    items = [item for item in chapter.comparisons if item["metric"] == criterion and seconds.get(item["key"])]
     if not items:
         return ""
     for place, name in enumerate(heads := list(dict.fromkeys(row["head"] for row in chapter.rows))):
         own = [item for item in items if item["head"] == name]
-        xs, ys = [seconds[_identity(item)] for item in own], [item["difference"] for item in own]
+        xs, ys = [seconds[item["key"]] for item in own], [item["difference"] for item in own]
         axes.scatter(xs, ys, s=22, color=COLOURS[place % 8], marker="oD^s"[place // 8 % 4], label=name)
     axes.axhline(0, color=INK, linewidth=0.8)
-    axes.set(xscale="log", xlabel="seconds of the cell, all folds", ylabel="gain in macro recall")
+    axes.set(xscale="log", xlabel="seconds of the cell, all folds", ylabel=f"gain in {METRICS[criterion].title}")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     _legend(axes, ncols=3, handletextpad=0.1, columnspacing=1)
-    dearest = max(items, key=lambda item: seconds[_identity(item)])
+    dearest = max(items, key=lambda item: seconds[item["key"]])
     return (
-        f"Seconds against gain in macro recall of {len(items)} balanced cells with {len(heads)} heads; the dearest is "
-        f"{_pair(chapter, dearest)}: {seconds[_identity(dearest)]:,.1f} s for "
+        f"Seconds against gain in {METRICS[criterion].title} of {len(items)} balanced cells with {len(heads)} heads; "
+        f"the dearest is {_pair(chapter, dearest)}: {seconds[dearest['key']]:,.1f} s for "
         f"{digits(dearest['difference'], sign='+')}."
     )
 
 
 FIGURES: tuple[FigureRecord, ...] = (
-    FigureRecord("forest-recall", "compared", capital(METRICS[JUDGED].title), partial(_forest, metric=JUDGED)),
+    FigureRecord("forest-recall", "compared", "{criterion}", _forest),
     FigureRecord("forest-accuracy", "compared", "Accuracy", partial(_forest, metric="accuracy")),
-    FigureRecord("gains", "compared", "Change of macro recall, percentage points", _gains),
+    FigureRecord("gains", "compared", "Change of {criterion}, percentage points", _gains),
     FigureRecord("class-recall", "classes", "Recall by class", _class_recall),
     FigureRecord("confusion-plain", "classes", "Confusion, no balancing", partial(_confusion, side="plain")),
     FigureRecord("confusion-balanced", "classes", "Confusion, balanced", partial(_confusion, side="balanced")),
@@ -362,8 +389,14 @@ def _honest(chapter: Chapter, metric: str) -> list[Row]:
     return [item for item in chapter.comparisons if item["metric"] == metric and item["protocol"] != LEAKY]
 
 
+def _over(details: Details) -> str:
+    """Over how many repeats a mean is taken."""
+    repeats = max(shown.repeats for shown in (details.plain, details.balanced) if shown)
+    return f", mean of {repeats} repeats" * (repeats > 1)
+
+
 def _both(details: Details) -> list[tuple[Shown, dict[str, Any]]]:
-    """The best row without and with balancing, each with its style; none where one is missing."""
+    """The best row's head without and with balancing, each with its style; none where one is missing."""
     if details.plain is None or details.balanced is None:
         return []
     sides = ((details.plain, MIDDLE, "o"), (details.balanced, BLUE, "D"))
@@ -371,11 +404,6 @@ def _both(details: Details) -> list[tuple[Shown, dict[str, Any]]]:
         (shown, {"color": colour, "marker": marker, "label": _short(shown.label, LONGEST_LABEL)})
         for shown, colour, marker in sides
     ]
-
-
-def _identity(row: Row) -> tuple:
-    """What a row and a comparison of the same cell have in common."""
-    return tuple(row[name] for name in NAMES)
 
 
 def _pair(chapter: Chapter, item: Row) -> str:

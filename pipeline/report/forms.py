@@ -75,7 +75,7 @@ def as_json(report: Report) -> str:
 def as_csv(report: Report) -> str:
     """Every metric of every cell with its interval, one cell a row, ready for a spreadsheet."""
     out = io.StringIO()
-    names = ("dataset", "model", "head", "balance", "protocol", "n", "seconds", *NAMES[4:])
+    names = ("dataset", "model", "head", "balance", "protocol", "n", "seconds", *NAMES[4:], "positive", "about")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*names, *(f"{metric}{part}" for metric in METRICS for part in ("", "_low", "_high"))])
     for row in (row for chapter in report.chapters for row in chapter.rows):
@@ -93,8 +93,11 @@ def as_terminal(report: Report) -> str:
     for chapter in report.chapters:
         images = f"{chapter.images:,} images, {len(chapter.classes)} classes"
         title = f"{chapter.dataset}: {', '.join(filter(None, (images, chapter.setting)))}"
-        shown += ["", Text(_printable(title)), "", *_leaderboard(chapter), *_comparisons(chapter), ""]
-        shown += [_wrapped("> ", line) for line in chapter.verdict if chapter.rows]
+        shown += ["", Text(_printable(title)), "", *_leaderboard(chapter), *_comparisons(chapter), *_lifts(chapter), ""]
+        for verdict in chapter.verdicts if chapter.rows else ():
+            several = [_wrapped("", f"Protocol {verdict.protocol}:")] * (len(chapter.verdicts) > 1)
+            shown += [*several, *(_wrapped("> ", line) for line in verdict.lines)]
+        shown += [_wrapped("~ ", note) for note in chapter.interval_notes]
         shown += [_wrapped("x ", f"{cell.head} {cell.balance}: {cell.reason}") for cell in chapter.left_out]
     return "\n".join([*_printed(shown), "", *check_lines(report.checks)]).strip("\n") + "\n"
 
@@ -144,7 +147,7 @@ def _by_template(name: str, escape: Callable[[str], str] | None = None) -> Calla
 
 
 def _leaderboard(chapter: Chapter) -> list[RenderableType]:
-    """The best rows by macro recall."""
+    """The best rows by the criterion."""
     if not chapter.rows:
         return ["nothing fitted"]
     names = chapter.main_metrics
@@ -162,12 +165,26 @@ def _comparisons(chapter: Chapter) -> list[RenderableType]:
     heads = list(dict.fromkeys(row["head"] for row in chapter.rows))
     names = [name for name in chapter.main_metrics if any(name in items for items in by_pair.values())]
     headings = [f"{METRICS[name].short} " for name in names]
-    lines = [  # in the order of the comparisons, the largest gain in macro recall first
+    lines = [  # in the order of the comparisons, the largest gain in the criterion first
         (next(iter(items.values())), [_change(items.get(name)) for name in names]) for items in by_pair.values()
     ]
     lines.sort(key=lambda line: heads.index(line[0]["head"]))
-    legend = "less none on the same folds (* Holm's p < 0.05; = practically none)"
+    rope = f"within {chapter.settings.rope:g} of none"
+    legend = f"less none on the same folds (* Holm's p < 0.05; = {rope})"
     return ["", legend, *_table(chapter.compared_columns, headings, lines, 2 * MOST)]
+
+
+def _lifts(chapter: Chapter) -> list[RenderableType]:
+    """What balancing gains, and how much of that is a lift at equal accuracy."""
+    if not chapter.lifts:
+        return []
+    names = ("gain", "move", "lift", "low", "high")
+    lines = [
+        (item, [*(words.digits(item[name], sign="+") for name in names), words.digits(item["p_holm"])])
+        for item in chapter.lifts
+    ]
+    legend = "gain in macro recall = move between classes + lift at equal accuracy (Holm's p)"
+    return ["", legend, *_table(chapter.compared_columns, [*names, "p"], lines, MOST)]
 
 
 def _change(item: Row | None) -> str:

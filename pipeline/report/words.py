@@ -9,15 +9,27 @@ from headroom.heads.scores.metrics import METRICS
 
 Row = dict[str, Any]
 
-JUDGED = "recall_macro"
 QUESTION = "smote"
 SIGNIFICANT = 0.05
 PRACTICALLY_CERTAIN = 0.95
-NAMES = ("protocol", "model", "head", "balance", "folds", "repeats", "seed", "reduce", "tune")
+NAMES = ("protocol", "model", "head", "balance", "folds", "repeats", "seed", "reduce", "tune", "criterion")
 OUTCOMES = RAISED, LOWERED, SAME, UNCLEAR = ("raised", "lowered", "practically unchanged", "no change shown")
+
+LIFT_OUTCOMES = LIFTED, HARMED, UNLIFTED = (
+    "lifts macro recall of {}",
+    "lowers that of {}",
+    "is not shown to lift that of {}: what it gains there may be a move between the classes",
+)
 
 NOTHING = ["Nothing here can be reported: no cell was fitted by an honest protocol."]
 RANDOM_REMARK = "RANDOM weights in {}: its numbers show that the pipeline runs, not what the network can"
+INTERVALS = {
+    "cv": "Intervals are 95 %, one at a time, for other test images like these. What other training images would have "
+    "changed is not in the intervals of values, and in those of differences only as far as folds show it.",
+    "split": "Of protocol split: all numbers are of these fitted heads. Intervals, 95 % and one at a time, and p are "
+    "for other test images like these; what fitting again, or other training images, would change is in none of them.",
+}
+ABOUT = {"cv": "method", "leaky": "method", "split": "fitted heads"}  # what a number is about
 LEAKY_REMARK = "DO NOT REPORT: rows of protocol leaky resample before the split; they show what that would have claimed"
 
 
@@ -85,22 +97,23 @@ def settings(row: Row, names: Iterable[str]) -> str:
         folds = [f"{wanted['folds']} folds"] if "folds" in wanted else []
         said.append(" ".join(folds + [f"x {row['repeats']}"] * (wanted.get("repeats", 1) > 1)))
     said += [f"reduced to {wanted.get('reduce')}"] * ("reduce" in wanted) + ["tuned"] * bool(wanted.get("tune"))
-    said += [f"seed {wanted.get('seed')}"] * ("seed" in wanted)
+    said += [f"{name} {wanted[name]}" for name in ("criterion", "seed") if name in wanted]
     return ", ".join(filter(None, said))
 
 
 def run(row: Row, names: Collection[str]) -> str:
     """Settings of a row in as few letters as can be, those of ``names`` only.
 
-    >>> run({"protocol": "cv", "folds": 5, "repeats": 2, "seed": 0, "reduce": "pca:5", "tune": True}, NAMES)
+    >>> run({"protocol": "cv", "folds": 5, "repeats": 2, "seed": 0, "reduce": "pca:5", "tune": True}, NAMES[:-1])
     'cv 5x2 pca:5 tuned seed 0'
     """
     wanted = {name: row[name] for name in ("protocol", "reduce") if name in names and row[name]}
     by_folds = row["protocol"] != "split" and not {"folds", "repeats"}.isdisjoint(names)
     folds = f"{row['folds']}x{row['repeats']}" if by_folds else ""
     tuned = "tuned" if "tune" in names and row["tune"] else ""
+    criterion = row["criterion"] if "criterion" in names else ""
     seed = f"seed {row['seed']}" if "seed" in names else ""
-    return " ".join(filter(None, (wanted.get("protocol"), folds, wanted.get("reduce"), tuned, seed)))
+    return " ".join(filter(None, (wanted.get("protocol"), folds, wanted.get("reduce"), tuned, criterion, seed)))
 
 
 def balancer(name: str) -> str:
@@ -155,7 +168,8 @@ def sentence(comparison: Mapping[str, Any]) -> str:
     metric, found = METRICS[comparison["metric"]], outcome(dict(comparison))
     title = balancer(comparison["balance"])
     s = "" if title.endswith("s") and not title.endswith("ss") else "s"
-    subject, of = capital(title), f"{metric.title} of {comparison['head']}"
+    heads = f"these fitted {comparison['head']} heads" if comparison.get("protocol") == "split" else comparison["head"]
+    subject, of = capital(title), f"{metric.title} of {heads}"
     change, p_holm, bounds = comparison["difference"], comparison["p_holm"], (comparison["low"], comparison["high"])
     if p_holm is None:
         return f"{subject} change{s} {of} by {change:+.3f}; the folds allow no test"
@@ -180,26 +194,49 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def lead(result: PairedResult | None) -> str:
-    """Say how far one row is ahead of another, and how sure that is."""
-    if result is None or result.p is None:
+def lead(result: PairedResult, family: str) -> str:
+    """Say how far one row is ahead of another, and how sure that is; ``family`` is what p is corrected for."""
+    if result.p is None:
         return "the two cannot be tested against each other"
     evidence = f"{digits(result.difference, sign='+')} {interval((result.low, result.high), '+')}"
     sure = "the lead is" if result.p < SIGNIFICANT else "the lead may be noise:"
-    return f"{sure} {evidence}, {p_value(result.p)}"
+    return f"{sure} {evidence}, {p_value(result.p)} (Holm, {family})"
 
 
-def worth(comparisons: Sequence[Row]) -> list[str]:
-    """Say for which heads SMOTE helps or harms."""
+def worth(comparisons: Sequence[Row], criterion: str) -> list[str]:
+    """Say for which heads SMOTE helps or harms, and how small a difference could have been found."""
     lines = []
-    for metric in (JUDGED, "accuracy"):
+    for metric in dict.fromkeys((criterion, "accuracy")):
+        items = [item for item in comparisons if item["balance"] == QUESTION and item["metric"] == metric]
         groups: dict[str, list[str]] = {found: [] for found in OUTCOMES}
-        for item in comparisons:
-            if item["balance"] == QUESTION and item["metric"] == metric:
-                groups[outcome(item)].append(item["head"])
+        for item in items:
+            groups[outcome(item)].append(item["head"])
         said = [f"{found} for {_counted(heads)}" for found, heads in groups.items() if heads]
-        lines += [f"{capital(METRICS[metric].title)} with {balancer(QUESTION)}: {'; '.join(said)}."] * bool(said)
+        fitted = ", of these fitted heads" * any(item["protocol"] == "split" for item in items)
+        lines += [f"{capital(METRICS[metric].title)} with {balancer(QUESTION)}{fitted}: {'; '.join(said)}."] * bool(
+            said
+        )
+        found = sorted(item["detectable"] for item in items if item.get("detectable") is not None)
+        bounds = " to ".join(dict.fromkeys(map(digits, (found[0], found[-1])))) if found else ""
+        lines += [f"The smallest true change that would have been found in 80 % of cases: {bounds}."] * bool(found)
     return lines
+
+
+def lift_outcome(item: Row) -> str:
+    """What a balancer does to the curve of accuracy and macro recall that a head can reach, one of `LIFT_OUTCOMES`."""
+    if item["p_holm"] is None or item["p_holm"] >= SIGNIFICANT:
+        return UNLIFTED
+    return LIFTED if item["lift"] > 0 else HARMED
+
+
+def lifts(items: Sequence[Row]) -> list[str]:
+    """Say for which heads SMOTE lifts the curve, for which it is at most a move along it, and for which it harms."""
+    heads: dict[str, list[str]] = {found: [] for found in LIFT_OUTCOMES}
+    for item in items:
+        if item["balance"] == QUESTION:
+            heads[lift_outcome(item)].append(item["head"])
+    said = "; ".join(found.format(_counted(names)) for found, names in heads.items() if names)
+    return [f"At equal accuracy {balancer(QUESTION)} {said}."] if said else []
 
 
 def _counted(names: list[str]) -> str:

