@@ -5,7 +5,7 @@ independent (Field and Welsh 2007, "Bootstrapping clustered data"). Intervals ar
 (Efron and Tibshirani 1993, chapter 13).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -88,18 +88,17 @@ def drawn_metrics(repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] |
     array([0.667, 1.   ])
     """
     names = tuple(names or METRICS)
+    found = [evaluate(block, ordinal, names) for block in blocks(repeats)]
+    return {name: np.concatenate([each[name] for each in found]) for name in names}
+
+
+def blocks(repeats: Sequence[Sums]) -> Iterator[list[Sums]]:
+    """A few replicates at a time, in single precision (exact for counts up to 16 million)."""
     cases, replicates = repeats[0].weights.shape
-    block = max(BLOCK_VALUES // max(cases, 1), 16)
-    blocks = [
-        evaluate([_block(sums, slice(start, start + block)) for sums in repeats], ordinal, names)
-        for start in range(0, replicates, block)
-    ]
-    return {name: np.concatenate([each[name] for each in blocks]) for name in names}
-
-
-def _block(sums: Sums, replicates: slice) -> Sums:
-    """A few replicates, in single precision (exact for counts up to 16 million)."""
-    return Sums(sums.predictions, sums.weights[:, replicates].astype(np.float32))
+    size = max(BLOCK_VALUES // max(cases, 1), 16)
+    for start in range(0, replicates, size):
+        here = slice(start, start + size)
+        yield [Sums(sums.predictions, sums.weights[:, here].astype(np.float32)) for sums in repeats]
 
 
 def percentile_interval(values: np.ndarray) -> list[float] | None:

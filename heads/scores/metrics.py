@@ -39,6 +39,10 @@ class MetricRecord:
         Whether drawing cases twice raises it on average, so that its bootstrap has to be shifted back.
     slow : bool
         Whether it takes long on many replicates, so that it is not computed on the cases that they leave out.
+    mean_of : str
+        What it is the mean of over the classes, a key of `PER_CLASS` where that has it; empty where cases weigh alike.
+    low, high : float
+        Bounds of its values.
     main, printed, compared : bool
         Whether the narrow tables show it, whether the wide ones do, whether balancing is tested on it.
     """
@@ -52,6 +56,9 @@ class MetricRecord:
     ordinal_only: bool = False
     inflates: bool = False
     slow: bool = False
+    mean_of: str = ""
+    low: float = 0.0
+    high: float = 1.0
     main: bool = False
     printed: bool = False
     compared: bool = False
@@ -148,27 +155,30 @@ METRICS: dict[str, MetricRecord] = {
     "accuracy": MetricRecord("accuracy", "acc", True, CONFUSION, _accuracy, main=True, printed=True, compared=True,
         definition="Share of cases whose predicted class is right."),
     "balanced_accuracy": MetricRecord("balanced accuracy", "bal. acc", True, CONFUSION, _macro(_recalls),
-        definition="Another name of macro recall."),
+        mean_of="recall", definition="Another name of macro recall."),
     "recall_macro": MetricRecord("macro recall", "recall", True, CONFUSION, _macro(_recalls), main=True, printed=True,
-        compared=True, definition="Mean over classes of TP / (TP + FN), the sensitivity."),
+        compared=True, mean_of="recall", definition="Mean over classes of TP / (TP + FN), the sensitivity."),
     "specificity_macro": MetricRecord("macro specificity", "spec", True, CONFUSION, _macro(_specificities), main=True,
-        printed=True, compared=True, definition="Mean over classes of one-vs-rest TN / (TN + FP)."),
+        printed=True, compared=True, mean_of="specificity",
+        definition="Mean over classes of one-vs-rest TN / (TN + FP)."),
     "precision_macro": MetricRecord("macro precision", "precision", True, CONFUSION, _macro(_precisions),
-        definition="Mean over classes of TP / (TP + FP); 0 without any."),
+        mean_of="precision", definition="Mean over classes of TP / (TP + FP); 0 without any."),
     "f1_macro": MetricRecord("macro F1", "F1", True, CONFUSION, _macro(_f1s), printed=True, compared=True,
+        mean_of="f1",
         definition="Mean over classes of 2 TP / (2 TP + FP + FN)."),
     "mcc": MetricRecord("Matthews correlation", "MCC", True, CONFUSION, _mcc,
-        definition="Multi-class MCC (Gorodkin 2004); 0 if all is one class."),
+        low=-1.0, definition="Multi-class MCC (Gorodkin 2004); 0 if all is one class."),
     "kappa_quadratic": MetricRecord("quadratic weighted kappa", "kappa", True, CONFUSION, _kappa, ordinal_only=True,
-        main=True, printed=True, compared=True, definition="Cohen's kappa weighted by squared grade distance."),
+        main=True, printed=True, compared=True, low=-1.0,
+        definition="Cohen's kappa weighted by squared grade distance."),
     "auroc_ovr": MetricRecord("one-vs-rest AUROC", "AUROC", True, SCORES, _macro(_aurocs), slow=True, printed=True,
-        compared=True, definition="Mean over classes of the area under the ROC curve."),
+        compared=True, mean_of="auroc", definition="Mean over classes of the area under the ROC curve."),
     "auprc_macro": MetricRecord("macro average precision", "AP", True, SCORES, _macro(_average_precisions), slow=True,
-        definition="Mean over classes of average precision."),
+        mean_of="average_precision", definition="Mean over classes of average precision."),
     "log_loss": MetricRecord("log loss", "log loss", False, SCORES, _log_loss,
-        definition="Mean of -log p(true class), p clipped at the scores' machine epsilon."),
+        high=np.inf, definition="Mean of -log p(true class), p clipped at the scores' machine epsilon."),
     "brier": MetricRecord("Brier score", "Brier", False, SCORES, _brier,
-        definition="Mean squared distance from the one-hot label, 0 to 2 (Brier 1950)."),
+        high=2.0, definition="Mean squared distance from the one-hot label, 0 to 2 (Brier 1950)."),
     "ece": MetricRecord("expected calibration error", "ECE", False, SCORES, _ece, inflates=True, printed=True,
         definition="Top label, 15 equal-width bins (Guo et al. 2017)."),
 }

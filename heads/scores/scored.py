@@ -11,8 +11,9 @@ from joblib import Parallel, delayed
 from headroom.heads.cell import Cell, FoldScores
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
-from headroom.heads.scores.bootstrap import draw_weights, drawn_metrics, percentile_interval
-from headroom.heads.scores.metrics import METRICS, evaluate, number
+from headroom.heads.scores.bootstrap import blocks, draw_weights, drawn_metrics
+from headroom.heads.scores.intervals import effective_groups, freedom, interval, mean_interval
+from headroom.heads.scores.metrics import CONFUSION, METRICS, PER_CLASS, evaluate, number
 from headroom.heads.scores.predictions import Pooled, Sums, pooled
 
 VERSION = 1  # raised whenever the same predictions would lead to other numbers
@@ -30,7 +31,7 @@ class Scored:
     metrics : dict of str to float or None
         Of the pooled out-of-fold predictions of a repeat, averaged over the repeats; None where undefined.
     intervals : dict of str to list of two floats, or None
-        At 95 %, from the bootstrap that draws whole groups.
+        At 95 %, from the bootstrap that draws whole groups: of the fitted heads, for it draws test images alone.
     images, layout : str
         Digests of the images that each repeat, and each fold, tested; ``layout`` is empty with synthetic ones.
     by_fold : dict of str to ndarray of float64, shape (folds,)
@@ -39,6 +40,8 @@ class Scored:
         Metrics on the images that each bootstrap replicate draws, and on those that it leaves out (without slow ones).
     tested, before, after : ndarray of int64, shape (folds, k)
         Tested images a class, and training images a class before and after balancing.
+    units : list of float
+        Groups of equal size that would tell as much: of all images, then of each class.
     """
 
     n: int
@@ -52,6 +55,7 @@ class Scored:
     tested: np.ndarray
     before: np.ndarray
     after: np.ndarray
+    units: list[float]
 
     @property
     def test_train(self) -> float:
@@ -81,10 +85,15 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
     )
     folds = sorted(folds, key=lambda fold: (fold.repeat, fold.fold))
     k = repeats[0].predictions.n_classes
+    units = effective_groups(_groups_of(repeats[0].rows, groups), repeats[0].predictions.labels, k)
+    by_class = _by_class([Sums(repeat.predictions, each) for repeat, each in zip(repeats, weights, strict=True)])
     return Scored(
         n=len(repeats[0].rows),
         metrics={name: number(value) for name, value in metrics.items()},
-        intervals={name: _interval(name, found, metrics[name]) for name, found in drawn.items()},
+        intervals={
+            name: _interval(name, metrics[name], drawn[name], by_class.get(METRICS[name].mean_of), units)
+            for name in METRICS
+        },
         images=_digest([part for repeat in repeats for part in (repeat.rows, repeat.predictions.labels)]),
         layout=""
         if any((fold.rows < 0).any() for fold in folds)
@@ -95,6 +104,7 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
         tested=np.array([np.bincount(fold.labels, minlength=k) for fold in folds]),
         before=np.array([fold.counts_before for fold in folds]),
         after=np.array([fold.counts_after for fold in folds]),
+        units=units.tolist(),
     )
 
 
@@ -134,11 +144,34 @@ def _whole_and_by_fold(repeat: Pooled, ordinal: bool) -> dict[str, np.ndarray]:
     return evaluate([Sums(repeat.predictions, np.column_stack([np.ones(len(folds)), folds]))], ordinal)
 
 
-def _interval(name: str, replicates: np.ndarray, estimate: float) -> list[float] | None:
-    """Percentile interval, less the bias of the bootstrap for a metric that drawing cases twice raises."""
-    if METRICS[name].inflates and np.isfinite(estimate):
-        replicates = np.maximum(replicates - (np.nanmean(replicates) - estimate), 0.0)
-    return percentile_interval(replicates)
+def _by_class(repeats: Sequence[Sums]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Each metric by class on all cases, shape (k,), and on the replicates, shape (b, k)."""
+    usable = all(sums.predictions.scores_usable for sums in repeats)
+    once = [Sums.once(sums.predictions) for sums in repeats]
+    found = [
+        {
+            name: np.mean([compute(sums) for sums in block], axis=0)
+            for name, (needs, compute) in PER_CLASS.items()
+            if usable or needs == CONFUSION
+        }
+        for block in (once, *blocks(repeats))
+    ]
+    return {name: (found[0][name][0], np.concatenate([each[name] for each in found[1:]])) for name in found[0]}
+
+
+def _interval(
+    name: str,
+    estimate: float,
+    replicates: np.ndarray,
+    by_class: tuple[np.ndarray, np.ndarray] | None,
+    units: np.ndarray,
+) -> list[float] | None:
+    """That of the classes together where a metric is their mean."""
+    record = METRICS[name]
+    if by_class:
+        return mean_interval(estimate, *by_class, units=units[1:], low=record.low, high=record.high)
+    df = freedom(units, bool(record.mean_of))
+    return interval(estimate, replicates, units[0], df, low=record.low, high=record.high)
 
 
 def _groups_of(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -156,7 +189,7 @@ def _digest(arrays: Sequence[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-_PLAIN = ("n", "metrics", "intervals", "images", "layout")
+_PLAIN = ("n", "metrics", "intervals", "images", "layout", "units")
 _TABLES = {"by_fold": np.float64, "drawn": np.float32, "left_out": np.float32}
 _COUNTS = ("tested", "before", "after")
 

@@ -5,18 +5,20 @@ import dataclasses
 import numpy as np
 import pytest
 
+from headroom.errors import HeadError
 from headroom.heads.balancing import BALANCERS
 from headroom.heads.scores import comparing
-from headroom.heads.scores.comparing import corrected_t, holm
+from headroom.heads.scores.comparing import contrast, holm, paired_t
 from headroom.heads.scores.metrics import METRICS
 from headroom.pipeline.report.words import sentence
-from tests.heads.cells import make_cell, make_problem, score, scored_of
+from tests.heads.cells import make_cell, make_problem, scored_of
 
 COMPARED = [name for name, record in METRICS.items() if record.compared]
 
 KEYS = (
-    *("dataset", "model", "head", "balance", "against", "protocol", "metric", "difference", "low", "high"),
-    *("p", "p_holm", "p_better", "p_equivalent", "p_worse"),
+    *("dataset", "model", "head", "balance", "against", "protocol", "about", "metric", "difference", "low", "high"),
+    *("p", "p_better", "p_equivalent", "p_worse", "p_same", "error", "freedom", "detectable"),
+    *("p_holm", "p_same_holm", "detectable_holm", "low_simultaneous", "high_simultaneous"),
 )
 
 
@@ -51,16 +53,19 @@ def test_rows_have_the_agreed_form(cells, problem):
     ]
 
 
-def test_numbers_are_those_of_the_corrected_test_over_folds(cells, problem):
+def test_numbers_are_those_of_the_replicates(cells, problem):
     rows = comparisons(cells, problem, rope=0.02)
-    none, smote = ([score(f.labels, f.predicted, f.scores, 3, True) for f in cell.folds] for cell in cells[:2])
+    none, smote = (scored_of([cell], problem)[cell.key] for cell in cells[:2])
     for row in rows[: len(COMPARED)]:
-        before, after = (np.array([fold[row["metric"]] for fold in folds]) for folds in (none, smote))
-        expected = corrected_t(after - before, 0.25, 0.02)
+        name = row["metric"]
+        spread = (smote.drawn[name] - none.drawn[name]).std(dtype=float)
+        df = row["freedom"]
+        error = spread * np.sqrt((df + 1) / df * (1 + 0.25))  # few groups; training images, a quarter of them tested
+        expected = paired_t(smote.metrics[name] - none.metrics[name], error, df, 0.02)
         assert (row["difference"], row["low"], row["high"], row["p"]) == pytest.approx(
-            (expected.difference, expected.low, expected.high, expected.p)
+            (expected.difference, expected.low, expected.high, expected.p), abs=1e-6
         )
-        assert row["p_better"] == pytest.approx(expected.p_above)
+        assert row["p_better"] == pytest.approx(expected.p_above, abs=1e-6)
     assert [row["p_holm"] for row in rows] == pytest.approx(holm([row["p"] for row in rows]))
 
 
@@ -79,16 +84,46 @@ def test_better_means_better_for_every_metric(problem, protocol, metric):
     assert row["p"] < 0.05
 
 
-def test_split_is_compared_by_a_bootstrap_that_keeps_pairs(problem):
-    none = make_cell(problem, protocol="split", folds=1)
-    same = dataclasses.replace(none, balance="class-weight", key="same")
-    assert all(row["low"] == row["high"] == 0 and row["p"] == 1 for row in comparisons([none, same], problem))
+def test_a_split_tells_of_the_fitted_heads_and_takes_no_account_of_training(problem):
+    by_protocol = {}
+    for protocol in ("split", "cv"):
+        cells = [make_cell(problem, balance=balance, protocol=protocol, folds=2) for balance in ("none", "smote")]
+        cells[1] = dataclasses.replace(make_cell(problem, seed=1, protocol=protocol, folds=2), balance="smote")
+        by_protocol[protocol] = {row["metric"]: row for row in comparisons(cells, problem)}
+    split, cv = by_protocol["split"]["accuracy"], by_protocol["cv"]["accuracy"]
+    assert (split["about"], cv["about"]) == ("fitted heads", "method")
+    assert cv["error"] == pytest.approx(split["error"] * np.sqrt(1 + 1))  # two folds: as many tested as trained on
 
 
-def test_identical_predictions_are_equivalent(cells, problem):
-    same = dataclasses.replace(cells[0], balance="class-weight", key="same")
-    for row in comparisons([cells[0], same], problem):
-        assert (row["difference"], row["p"], row["p_equivalent"]) == (0, 1, 1)
+@pytest.mark.parametrize("protocol", ["cv", "split"])
+def test_identical_predictions_are_no_evidence_on_few_images(protocol):
+    """Of 0 in n up to 3 in n may differ: under 300 of them a difference of 0.01 cannot be excluded."""
+    for n, claimed in ((100, False), (200, False), (1000, True)):
+        problem = make_problem(n)
+        problem.groups = np.arange(n)
+        none = make_cell(problem, protocol=protocol)
+        same = dataclasses.replace(none, balance="class-weight", key="same")
+        rows = {row["metric"]: row for row in comparisons([none, same], problem)}
+        assert {(row["difference"], row["p"]) for row in rows.values()} == {(0, 1)}
+        assert (rows["accuracy"]["p_same"] < 0.05) == claimed
+        assert rows["auroc_ovr"]["p_same"] < 0.05  # equal scores of every image, not only equal decisions
+        assert rows["recall_macro"]["error"] == pytest.approx(np.sqrt(3) / (3 * (problem.labels == 2).sum()))
+
+
+def test_identical_predictions_of_few_patients_are_less_evidence_yet(problem):
+    few = make_problem(1000)
+    few.groups = np.arange(1000) % 50
+    none = make_cell(few)
+    rows = comparisons([none, dataclasses.replace(none, balance="class-weight", key="same")], few, metrics=["accuracy"])
+    assert rows[0]["error"] == pytest.approx(np.sqrt(3) / 50)
+
+
+def test_cells_of_other_protocols_and_data_sets_cannot_be_set_against_each_other(problem):
+    cell = make_cell(problem)
+    for other in ({"protocol": "leaky"}, {"dataset": "another"}):
+        rival = dataclasses.replace(cell, key="rival", **other)
+        with pytest.raises(HeadError, match="cannot be compared"):
+            contrast([cell], [rival], scored_of([cell, rival], problem), ["accuracy"])
 
 
 def test_the_order_in_which_folds_are_stored_does_not_matter(cells, problem):
@@ -120,8 +155,6 @@ def test_what_cannot_be_compared_and_why(problem):
     assert "too few neighbours" in refusal(none, make_cell(problem, balance="smote", status="failed"))
     assert "same rows" in refusal(none, dataclasses.replace(smote, folds=smote.folds[:4]))
     assert "same rows" in refusal(none, dataclasses.replace(smote, folds=smote.folds[::-1][:1] + smote.folds[1:]))
-    one_fold = [dataclasses.replace(cell, folds=cell.folds[:1]) for cell in (none, smote)]
-    assert "--folds" in refusal(*one_fold)
     leaky = make_cell(problem, protocol="leaky"), make_cell(problem, balance="smote", protocol="leaky", synthetic=20)
     assert "same rows" in refusal(*leaky)
 
