@@ -11,6 +11,7 @@ from headroom.heads.balancing import BALANCERS, BalancerRecord
 from headroom.heads.cell import Cell
 from headroom.heads.samples import Problem
 from headroom.heads.scores.comparing import contrast, holm, plan_comparisons
+from headroom.heads.scores.intervals import few_patients
 from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.scored import Scored
 from headroom.pipeline.cache import Cached
@@ -236,29 +237,8 @@ def _dead_columns(evidence: Evidence) -> str | None:
     return "; ".join(said) or None
 
 
-FEWEST_IN_CLASS, FEWEST_PATIENTS = 10, 20
-
-
-def _few_patients(evidence: Evidence) -> str | None:
-    problem = evidence.problem
-    by_class = {name: effective(problem.groups[problem.labels == k]) for k, name in enumerate(problem.classes)}
-    least, all_of_them = min(by_class, key=lambda name: by_class[name]), effective(problem.groups)
-    said = [f"class {least} is worth {by_class[least]:.1f}, and intervals want {FEWEST_IN_CLASS}"]
-    said = said * (by_class[least] < FEWEST_IN_CLASS)
-    said += [f"all images are worth {all_of_them:.1f}, and intervals want {FEWEST_PATIENTS}"] * (
-        all_of_them < FEWEST_PATIENTS
-    )
-    return f"few independent patients of one size: {'; '.join(said)}" if said else None
-
-
-def effective(groups: np.ndarray) -> float:
-    """Groups of one size that would tell as much (Kish 1965, "Survey sampling"): squared sum by sum of squares.
-
-    >>> effective(np.array([1, 1, 2, 2])), round(effective(np.repeat([1, 2, 3], [1, 1, 98])), 2)
-    (2.0, 1.04)
-    """
-    sizes = np.unique(groups, return_counts=True)[1].astype(float)
-    return float(sizes.sum() ** 2 / max((sizes**2).sum(), 1.0))
+def _too_few_patients(evidence: Evidence) -> str | None:
+    return few_patients(evidence.problem.groups, evidence.problem.labels) or None
 
 
 TELLING_SHARE = 0.25  # of the majority guess's errors that file properties may avoid
@@ -335,8 +315,8 @@ _RECORDS = (
           "Resampling tells a head that classes are equally common; its probabilities then overstate the rare ones.",
           "Use threshold where probabilities are read, or calibrate on data that was not resampled."),
     Check("M011", "few folds for a paired test", _few_folds,
-          "The test has as many differences as folds; with few it misses all but large effects: 'no change shown' says "
-          "little then. The report says, where it can, how large a change would have been found.",
+          "One division into folds adds noise of its own, in which small effects are lost; more of them average it. "
+          "The report says how large a true change would have been found.",
           "Fit with --repeats 3 or more; more images help more.", severity="note"),
     Check("M012", "no class-weight or threshold baseline", _no_simple_baseline,
           "Much of what resampling gains comes from moving the decision; weights and thresholds need no new points.",
@@ -347,7 +327,7 @@ _RECORDS = (
     Check("M014", "a class that comes from one source", _source,
           "Classes collected from different places differ in how files were made; a network can learn that instead.",
           "Collect all classes from every source, or re-encode all images alike and test on a set from elsewhere."),
-    Check("M016", "too few patients", _few_patients,
+    Check("M016", "too few patients", _too_few_patients,
           "Intervals and p values rest on patients, not on images. With so few they promise too much, and what "
           "training on other patients would change is in none of them.",
           "Report the values of this set as a pilot; collect more patients of the class that is named."),

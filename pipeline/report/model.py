@@ -15,7 +15,7 @@ from headroom.errors import FeatureError, HeadError
 from headroom.heads.balancing import BALANCERS, resample
 from headroom.heads.cell import Cell
 from headroom.heads.samples import Problem
-from headroom.heads.scores.comparing import comparisons, holm, plan_comparisons
+from headroom.heads.scores.comparing import ABOUT, comparisons, corrected, plan_comparisons
 from headroom.heads.scores.leaderboard import leaderboard
 from headroom.heads.scores.metrics import METRICS, per_class
 from headroom.heads.scores.predictions import Predictions, pooled
@@ -159,7 +159,7 @@ def _described(source: Source, cell: Cell) -> Row:
         "key": cell.key,
         "seconds": cell.seconds,
         "positive": positive_class(problem, source.settings),
-        "about": words.ABOUT[cell.protocol],
+        "about": ABOUT[cell.protocol],
         "other_seeds": {seed: scored.metrics[criterion] for seed, scored in others.items()},
     }
 
@@ -185,15 +185,7 @@ def _compared(source: Source) -> list[Row]:
         return order.index(item["metric"]), PROTOCOLS.index(item["protocol"])
 
     found.sort(key=lambda item: (*family(item), -item["difference"], by_name(item)))
-    corrected = []
-    for _, group in groupby(found, key=family):
-        items = list(group)
-        ranks = holm([item["p"] for item in items])
-        corrected += [
-            {"about": words.ABOUT[item["protocol"]]} | item | {"p_holm": p}
-            for item, p in zip(items, ranks, strict=True)
-        ]
-    return corrected
+    return [item for _, items in groupby(found, key=family) for item in corrected(list(items))]
 
 
 def _facts(source: Source, problem: Problem, rows: list[Row]) -> dict[str, str]:

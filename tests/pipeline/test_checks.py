@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """A data set with nothing to find."""
     cache = tmp_path_factory.mktemp("cache")
     options = {"heads": ("svm", "knn"), "balancers": ("none", "random-over", "threshold"), "repeats": 2}
-    write_results(cache, skills=dict.fromkeys([("svm", "none"), ("svm", "random-over")], 0.4), **options)
+    write_results(cache, skills=dict.fromkeys(product(options["heads"], options["balancers"]), 0.4), **options)
     cells, _, scored = read_cells(cache)
     images = image_set(LABELS.tolist(), groups=tuple(f"p{row // 2}" for row in range(SIZE)))
     return Evidence(
@@ -109,14 +110,21 @@ def fewer_folds(evidence: Evidence) -> Evidence:
 
 
 def worse_calibrated(evidence: Evidence) -> Evidence:
-    jitter = np.random.default_rng(0).normal(0, 0.02, 10)
-    return replace(
-        evidence,
-        scored={
-            key: replace(each, by_fold=each.by_fold | {"ece": 0.05 + (0.2 + jitter) * ("over" in key)})
-            for key, each in evidence.scored.items()
-        },
-    )
+    return with_calibration(evidence, {key: 0.05 + 0.2 * ("over" in key) for key in evidence.scored})
+
+
+def with_calibration(evidence: Evidence, errors: dict[str, float]) -> Evidence:
+    """Give cells these calibration errors, and replicates around them."""
+    random = np.random.default_rng(0)
+    scored = {
+        key: replace(
+            each,
+            metrics=each.metrics | {"ece": errors[key]},
+            drawn=each.drawn | {"ece": random.normal(errors[key], 0.02, 1000)},
+        )
+        for key, each in evidence.scored.items()
+    }
+    return replace(evidence, scored=scored)
 
 
 def few_patients(evidence: Evidence) -> Evidence:
@@ -141,7 +149,7 @@ FAULTS: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
     "M012": (lambda e: renamed(e, "threshold", "adasyn"), "to compare with: knn, svm"),
     "M013": (lambda e: replace(e, models=(ModelFacts("m", 768, not_finite=3),)), "3 columns with values that are no"),
     "M014": (lambda e: replace(e, files=files(telling=True)), "mode most"),
-    "M016": (few_patients, "class c is worth 1.8, and intervals want 10"),
+    "M016": (few_patients, "the images tell no more than 15 patients"),
 }
 
 
@@ -174,18 +182,15 @@ def test_calibration_that_differs_by_chance_is_no_finding(clean: Evidence) -> No
     random = np.random.default_rng(1)
     found = []
     for _ in range(40):
-        noise = {
-            key: replace(each, by_fold=each.by_fold | {"ece": random.normal(0.06, 0.04, 10)})
-            for key, each in clean.scored.items()
-        }
-        found.append(found_in(replace(clean, scored=noise), "M010"))
+        noise = dict(zip(clean.scored, random.normal(0.06, 0.02, len(clean.scored)), strict=True))
+        found.append(found_in(with_calibration(clean, noise), "M010"))
     assert sum(message is not None for message in found) <= 5
 
 
 def test_patients_count_for_what_they_tell(clean: Evidence) -> None:
     whole = replace(clean.problem, groups=np.arange(SIZE) % 19)
     assert found_in(replace(clean, problem=whole), "M016") == (
-        "few independent patients of one size: all images are worth 18.9, and intervals want 20"
+        "the images tell no more than 19 patients with as many images each would, fewer than 25"
     )
     assert found_in(replace(clean, problem=replace(whole, groups=np.arange(SIZE) % 40)), "M016") is None
 

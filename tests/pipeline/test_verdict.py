@@ -67,7 +67,7 @@ def test_leads_are_corrected_for_all_rivals(tmp_path: Path) -> None:
     cells = {row["key"]: source.cells[row["key"]] for row in chapter.rows}
     best = [cells.pop(chapter.best["key"])]
     raw = [contrast(best, [cell], source.scored, ["recall_macro"])["recall_macro"].p for cell in cells.values()]
-    assert [leads[key][0].p for key in cells] == pytest.approx(holm(raw))
+    assert [leads[key][0]["p_holm"] for key in cells] == pytest.approx(holm(raw))
     assert {family for _, family in leads.values()} == {"8 rivals"}
 
 
