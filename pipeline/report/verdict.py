@@ -64,8 +64,8 @@ class Standing:
             value = words.measured(plain, settings.criterion)
             lines.append(f"Best without balancing: {plain['head']}, {value}; {words.lead(*leads[plain['key']])}.")
         if seeds := best["other_seeds"]:
-            low, high = (words.digits(bound) for bound in (min(seeds.values()), max(seeds.values())))
-            lines.append(f"Fitted again with seed {', '.join(seeds)}, the best has {judged} {low} to {high}.")
+            values = ", ".join(words.digits(value) for value in seeds.values())
+            lines.append(f"Fitted again with seed {', '.join(seeds)}, the best has {judged} {values}.")
         compared, lifts = (
             [item for item in items if item["key"] in self.source.shown] for items in (self.compared, self.lifts)
         )
