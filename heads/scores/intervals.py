@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from headroom.heads.scores.bootstrap import CONFIDENCE
+from headroom.heads.scores.metrics import MetricRecord
 
 FEW_GROUPS = 25  # below, intervals and tests miss their level in simulation: docs/validity.md
 FEW_OF_A_CLASS = 8
@@ -191,3 +192,34 @@ def interval(
     if not np.isfinite(error) or not np.isfinite(estimate):
         return None
     return list(score_interval(estimate, error, df, low=low, high=high, units=units))
+
+
+def metric_interval(
+    record: MetricRecord,
+    estimate: float,
+    replicates: np.ndarray,
+    by_class: tuple[np.ndarray, np.ndarray] | None,
+    units: np.ndarray,
+) -> list[float] | None:
+    """Interval at 95 % of a metric, put together from its classes where it is their mean.
+
+    Parameters
+    ----------
+    record : MetricRecord
+    estimate : float
+    replicates : ndarray of float, shape (b,)
+        On bootstrap replicates.
+    by_class : tuple of ndarray, shapes (k,) and (b, k), or None
+        Both by class, for a metric that is a mean of such.
+    units : ndarray of float, shape (1 + k,)
+        `effective_groups`.
+
+    Returns
+    -------
+    list of two floats, or None
+        None where most replicates are undefined.
+    """
+    if by_class:
+        return mean_interval(estimate, *by_class, units=units[1:], low=record.low, high=record.high)
+    df = freedom(units, bool(record.mean_of))
+    return interval(estimate, replicates, units[0], df, low=record.low, high=record.high)

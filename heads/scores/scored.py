@@ -12,7 +12,7 @@ from headroom.heads.cell import Cell, FoldScores
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
 from headroom.heads.scores.bootstrap import blocks, draw_weights, drawn_metrics
-from headroom.heads.scores.intervals import effective_groups, freedom, interval, mean_interval
+from headroom.heads.scores.intervals import effective_groups, metric_interval
 from headroom.heads.scores.metrics import CONFUSION, METRICS, PER_CLASS, evaluate, number
 from headroom.heads.scores.predictions import Pooled, Sums, pooled
 
@@ -91,8 +91,8 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
         n=len(repeats[0].rows),
         metrics={name: number(value) for name, value in metrics.items()},
         intervals={
-            name: _interval(name, metrics[name], drawn[name], by_class.get(METRICS[name].mean_of), units)
-            for name in METRICS
+            name: metric_interval(record, metrics[name], drawn[name], by_class.get(record.mean_of), units)
+            for name, record in METRICS.items()
         },
         images=_digest([part for repeat in repeats for part in (repeat.rows, repeat.predictions.labels)]),
         layout=""
@@ -157,21 +157,6 @@ def _by_class(repeats: Sequence[Sums]) -> dict[str, tuple[np.ndarray, np.ndarray
         for block in (once, *blocks(repeats))
     ]
     return {name: (found[0][name][0], np.concatenate([each[name] for each in found[1:]])) for name in found[0]}
-
-
-def _interval(
-    name: str,
-    estimate: float,
-    replicates: np.ndarray,
-    by_class: tuple[np.ndarray, np.ndarray] | None,
-    units: np.ndarray,
-) -> list[float] | None:
-    """That of the classes together where a metric is their mean."""
-    record = METRICS[name]
-    if by_class:
-        return mean_interval(estimate, *by_class, units=units[1:], low=record.low, high=record.high)
-    df = freedom(units, bool(record.mean_of))
-    return interval(estimate, replicates, units[0], df, low=record.low, high=record.high)
 
 
 def _groups_of(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
