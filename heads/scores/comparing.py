@@ -286,13 +286,58 @@ def contrast(
             )
             for cells in (against, group)
         )
-        df = freedom(np.array(one.units), bool(METRICS[name].mean_of))
-        error = standard_error(drawn_after - drawn_before, df) * np.sqrt(1 + one.test_train * (about == METHOD))
-        found[name] = paired_t(float(after - before), max(error, _least_error(one, METRICS[name], error)), df, rope)
+        found[name] = paired_difference(
+            METRICS[name],
+            float(after - before),
+            drawn_after - drawn_before,
+            tested=one.tested.sum(axis=0) * (one.n / one.tested.sum()),
+            units=np.array(one.units),
+            test_train=one.test_train if about == METHOD else 0.0,
+            rope=rope,
+        )
     return found
 
 
-def _least_error(scored: Scored, record: MetricRecord, error: float) -> float:
+def paired_difference(
+    record: MetricRecord,
+    difference: float,
+    replicates: np.ndarray,
+    *,
+    tested: np.ndarray,
+    units: np.ndarray,
+    test_train: float = 0.0,
+    rope: float = ROPE,
+) -> PairedResult:
+    """Test the difference of a metric by its bootstrap replicates, both sides on the same ones.
+
+    Parameters
+    ----------
+    record : MetricRecord
+    difference : float
+        On all test images.
+    replicates : ndarray of float, shape (b,)
+        On resampled ones; undefined ones (NaN) are left out.
+    tested : ndarray of float, shape (k,)
+        Test images of each class.
+    units : ndarray of float, shape (1 + k,)
+        `effective_groups`.
+    test_train : float
+        Test images divided by training images of a fold, by which the variance is widened for other training images;
+        0 where the fitted heads themselves are meant.
+    rope : float
+        Half width of the region of practical equivalence.
+
+    Returns
+    -------
+    PairedResult
+        Only the difference where more than half of the replicates are undefined.
+    """
+    df = freedom(units, bool(record.mean_of))
+    error = standard_error(replicates, df) * np.sqrt(1 + test_train)
+    return paired_t(difference, max(error, _least_error(record, tested, units, error > ROUNDING)), df, rope)
+
+
+def _least_error(record: MetricRecord, tested: np.ndarray, units: np.ndarray, differ: bool) -> float:
     """Standard error below which no difference of decisions is known: that of three cases that go one way.
 
     Where all decisions are the same, three patients count: nothing tells how much alike the images of one are. Where
@@ -300,12 +345,9 @@ def _least_error(scored: Scored, record: MetricRecord, error: float) -> float:
     """
     if record.needs != CONFUSION:
         return 0.0
-    tested = scored.tested.sum(axis=0)
-    by_class = tested[tested > 0] * scored.n / tested.sum()
-    cases, rarest = (
-        (scored.n, by_class.min()) if error > ROUNDING else (scored.units[0], min(filter(None, scored.units)))
-    )
-    return float(np.sqrt(RULE_OF_THREE) / (len(by_class) * rarest if record.mean_of else cases))
+    overall, *by_class = (tested.sum(), *tested) if differ else units
+    present = [count for count in by_class if count]
+    return float(np.sqrt(RULE_OF_THREE) / (len(present) * min(present) if record.mean_of else overall))
 
 
 def _defined(value: float | None) -> float:

@@ -248,7 +248,7 @@ def _dead_columns(evidence: Evidence) -> str | None:
     return "; ".join(said) or None
 
 
-def _few_patients(evidence: Evidence) -> str | None:
+def _too_few(evidence: Evidence) -> str | None:
     return few_patients(evidence.problem.groups, evidence.problem.labels) or None
 
 
@@ -339,7 +339,7 @@ _RECORDS = (
     Check("M014", "a class that comes from one source", _source,
           "Classes collected from different places differ in how files were made; a network can learn that instead.",
           "Collect all classes from every source, or re-encode all images alike and test on a set from elsewhere."),
-    Check("M016", "too few patients", _few_patients,
+    Check("M016", "too few patients", _too_few,
           "Intervals and p values rest on patients, not on images. With so few they promise too much, and what "
           "training on other patients would change is in none of them.",
           "Report the values of this set as a pilot; collect more patients of the class that is named."),

@@ -23,7 +23,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.predictions import ECE_BINS
 from headroom.pipeline.report.chapter import LEAKY, Chapter, Details, Shown
-from headroom.pipeline.report.words import QUESTION, Row, capital, digits, mark
+from headroom.pipeline.report.words import QUESTION, Row, bounds, capital, digits, mark
 
 STYLE = mpl.rc_params_from_file(Path(__file__).with_name("templates") / "figures.mplstyle", use_default_template=False)
 COLOURS = STYLE["axes.prop_cycle"].by_key()["color"]
@@ -147,8 +147,8 @@ def _forest(axes: Axes, chapter: Chapter, _: Details, metric: str = "") -> str:
     sure = [mark(item) == "*" for item in items]
     for place, item in enumerate(items):
         colour = (BLUE if changes[place] > 0 else RED) if sure[place] else MIDDLE
-        if item["low"] is not None:
-            axes.plot([item["low"], item["high"]], [place, place], color=colour)
+        if item["p_holm"] is not None:
+            axes.plot(np.array(bounds(item), float), [place, place], color=colour)
         fill = "full" if sure[place] else "none"
         axes.plot(changes[place], place, "o", color=colour, markersize=5, fillstyle=fill)
     axes.axvline(0, color=INK, linewidth=0.8)
@@ -158,7 +158,7 @@ def _forest(axes: Axes, chapter: Chapter, _: Details, metric: str = "") -> str:
     up = sum(change > 0 for change, is_sure in zip(changes, sure, strict=True) if is_sure)
     left_out = f" {len(found) - len(items)} more are in the table." if len(items) < len(found) else ""
     return (
-        f"{len(items)} differences of {METRICS[metric].title} with 95 % intervals, one at a time, from "
+        f"{len(items)} differences of {METRICS[metric].title} with 95 % intervals, all together, from "
         f"{digits(changes[0], sign='+')} ({names[0]}) to {digits(changes[-1], sign='+')} ({names[-1]}); "
         f"{up} significantly up, {sum(sure) - up} significantly down (filled), by Holm's p.{left_out}"
     )

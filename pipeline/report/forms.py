@@ -37,7 +37,19 @@ TEX_SPECIAL = str.maketrans(
         **{mark: f"\\{mark}" for mark in "&%$#_{}"},
     }
 )
-FILTERS = ("digits", "interval", "difference", "capital", "label", "measured", "outlook", "setting", "mark", "sentence")
+FILTERS = (
+    "bounds",
+    "digits",
+    "interval",
+    "difference",
+    "capital",
+    "label",
+    "measured",
+    "outlook",
+    "setting",
+    "mark",
+    "sentence",
+)
 
 WIDTH = 80
 RULE_BELOW_HEAD = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)

@@ -15,7 +15,7 @@ from headroom.errors import FeatureError, HeadError
 from headroom.heads.balancing import BALANCERS, resample
 from headroom.heads.cell import Cell
 from headroom.heads.samples import Problem
-from headroom.heads.scores.comparing import comparisons, corrected, plan_comparisons
+from headroom.heads.scores.comparing import ABOUT, comparisons, corrected, plan_comparisons
 from headroom.heads.scores.leaderboard import leaderboard
 from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.reseeding import balance_seed_sd
@@ -32,7 +32,6 @@ CHECKS_SHOWN, FIGURES_SHOWN = "checks", "figures"
 MAPPED, MAPPED_SYNTHETIC = 1000, 400  # points of a map
 COMPONENTS, PERPLEXITY = 50, 30
 PROTOCOLS = ("cv", "split", LEAKY)  # in the order in which they are shown
-OF_MANY = ("specificity_macro",)  # metrics that with two classes are another one under a misleading name
 
 
 def compute(
@@ -126,7 +125,7 @@ def _chapter(source: Source) -> Chapter:
         columns=columns,
         compared_columns=_differing(compared),
         setting=words.settings(rows[0], common) if rows else "",
-        metrics=tuple(name for name in metrics if len(problem.classes) > 2 or name not in OF_MANY),
+        metrics=tuple(name for name in metrics if len(problem.classes) > 2 or METRICS[name].binary != "hidden"),
         winners=frozenset(
             (row["key"], name) for standing in honest for name in metrics if (row := standing.winner(name))
         ),
@@ -158,7 +157,7 @@ def _described(source: Source, cell: Cell) -> Row:
     return {
         "key": cell.key,
         "seconds": cell.seconds,
-        "about": words.ABOUT[cell.protocol],
+        "about": ABOUT[cell.protocol],
         "balance_seed_sd": balance_seed_sd(cell, source.scored),
         "other_seeds": {seed: scored.metrics[criterion] for seed, scored in others.items()},
     }

@@ -1,12 +1,12 @@
 """Which row wins, by how much, and whether that is noise: one verdict a protocol."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from headroom.errors import HeadError
-from headroom.heads.scores.comparing import PairedResult, contrast, holm
+from headroom.heads.scores.comparing import PairedResult, contrast, corrected
 from headroom.heads.scores.leaderboard import judge_choice
 from headroom.heads.scores.metrics import METRICS
 from headroom.pipeline.report import words
@@ -54,7 +54,8 @@ class Standing:
         cells = [self.source.cells[row["key"]] for row in shown]
         if choice := judge_choice(cells[0], cells, self.source.scored, settings.criterion):
             again = f"Chosen among {choice.among:,}, and again in {choice.share:.0%} of resampled test sets"
-            lines.append(f"{again}; corrected for the choice: {judged} {words.digits(choice.value)}.")
+            value = f"{words.digits(choice.value)} {words.interval(choice.interval)}".rstrip()
+            lines.append(f"{again}; corrected for the choice: {judged} {value}.")
         leads = self.leads(best, settings.criterion)
         for row in shown[1:2]:
             value = words.digits(row["metrics"][settings.criterion])
@@ -64,8 +65,8 @@ class Standing:
             value = words.measured(plain, settings.criterion)
             lines.append(f"Best without balancing: {plain['head']}, {value}; {words.lead(*leads[plain['key']])}.")
         if seeds := best["other_seeds"]:
-            low, high = (words.digits(bound) for bound in (min(seeds.values()), max(seeds.values())))
-            lines.append(f"Fitted again with seed {', '.join(seeds)}, the best has {judged} {low} to {high}.")
+            values = ", ".join(words.digits(value) for value in seeds.values())
+            lines.append(f"Fitted again with seed {', '.join(seeds)}, the best has {judged} {values}.")
         compared, lifts = (
             [item for item in items if item["key"] in self.source.shown] for items in (self.compared, self.lifts)
         )
@@ -76,31 +77,28 @@ class Standing:
         ranked = best_first(self.shown, metric)
         if len(ranked) < 2:
             return None
-        result, _ = self.leads(ranked[0], metric)[ranked[1]["key"]]
+        lead, _ = self.leads(ranked[0], metric)[ranked[1]["key"]]
         sign = 1 if METRICS[metric].higher_is_better else -1
-        ahead = result.p is not None and result.p < SIGNIFICANT and sign * (result.difference or 0) > 0
+        ahead = lead["p_holm"] is not None and lead["p_holm"] < SIGNIFICANT and sign * lead["difference"] > 0
         return ranked[0] if ahead else None
 
-    def leads(self, best: Row, metric: str) -> dict[str, tuple[PairedResult, str]]:
-        """Test a row against every other one; by key, the result with a corrected p, and of which family that is.
+    def leads(self, best: Row, metric: str) -> dict[str, tuple[Row, str]]:
+        """Test a row against every other one; by key, the difference with a corrected p, and of which family that is.
 
         A pair that stands among the comparisons with no balancing has their p; else it is one of the comparisons with
         the best (Hsu 1984, "Constrained simultaneous confidence intervals for multiple comparisons with the best"),
         corrected by Holm's method.
         """
         others = [row for row in self.rows if row is not best and row["metrics"][metric] is not None]
-        results = [_tested(self.source, best, row, metric) for row in others]
-        tested = sum(result.p is not None for result in results)
-        found = {
-            row["key"]: (replace(result, p=p_holm), f"{tested} rivals")
-            for row, result, p_holm in zip(others, results, holm([result.p for result in results]), strict=True)
-        }
+        results = [vars(_tested(self.source, best, row, metric)) | {"p_same": None} for row in others]
+        rivals = f"{sum(result['p'] is not None for result in results)} rivals"
+        found = {row["key"]: (result, rivals) for row, result in zip(others, corrected(results), strict=True)}
         family = [item for item in self.compared if item["metric"] == metric]
         for item in family:
-            ends = (item["key"], item["baseline_key"])
-            if best["key"] in ends:
-                sign = 1 if best["key"] == ends[0] else -1
-                found[ends[1] if sign > 0 else ends[0]] = (_as_result(item, sign), f"{len(family)} comparisons")
+            pair = item["key"], item["baseline_key"]
+            for (key, other), lead in ((pair, item), (pair[::-1], _turned(item))):
+                if key == best["key"]:
+                    found[other] = lead, f"{len(family)} comparisons"
         return found
 
 
@@ -127,9 +125,7 @@ def _tested(source: Source, row: Row, other: Row, metric: str) -> PairedResult:
         return PairedResult()
 
 
-def _as_result(item: Row, sign: int) -> PairedResult:
-    """A comparison as a lead: of the balanced cell (1) or of the one without balancing (-1)."""
-    low, high = item["low"], item["high"]
-    if sign < 0 and low is not None:
-        low, high = -high, -low
-    return PairedResult(sign * item["difference"], low, high, item["p_holm"])
+def _turned(item: Row) -> Row:
+    """A comparison as a lead of the cell without balancing."""
+    low, high = words.turned(words.bounds(item))
+    return item | {"difference": -item["difference"], "low_simultaneous": low, "high_simultaneous": high}

@@ -4,14 +4,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from headroom.heads.balancing import BALANCERS
-from headroom.heads.scores.comparing import BASELINE, PairedResult
+from headroom.heads.scores.comparing import BASELINE
 from headroom.heads.scores.metrics import METRICS
 
 Row = dict[str, Any]
 
 QUESTION = "smote"
 SIGNIFICANT = 0.05
-PRACTICALLY_CERTAIN = 0.95
 NAMES = ("protocol", "model", "head", "balance", "folds", "repeats", "seed", "reduce", "tune", "criterion")
 OUTCOMES = RAISED, LOWERED, SAME, UNCLEAR = ("raised", "lowered", "practically unchanged", "no change shown")
 
@@ -24,12 +23,12 @@ LIFT_OUTCOMES = LIFTED, HARMED, UNLIFTED = (
 NOTHING = ["Nothing here can be reported: no cell was fitted by an honest protocol."]
 RANDOM_REMARK = "RANDOM weights in {}: its numbers show that the pipeline runs, not what the network can"
 INTERVALS = {
-    "cv": "Intervals are 95 %, one at a time, for other test images like these. What other training images would have "
-    "changed is not in the intervals of values, and in those of differences only as far as folds show it.",
-    "split": "Of protocol split: all numbers are of these fitted heads. Intervals, 95 % and one at a time, and p are "
-    "for other test images like these; what fitting again, or other training images, would change is in none of them.",
+    "cv": "Intervals of values are 95 %, one at a time, for other test images like these; what other training images "
+    "would have changed is not in them. Those of differences allow for it and hold all together in 95 %.",
+    "split": "Of protocol split: all numbers are of these fitted heads. Intervals (95 %; of values one at a time, of "
+    "differences all together) and p are for other test images like these; what fitting again, or other training "
+    "images, would change is in none of them.",
 }
-ABOUT = {"cv": "method", "leaky": "method", "split": "fitted heads"}  # what a number is about
 LEAKY_REMARK = "DO NOT REPORT: rows of protocol leaky resample before the split; they show what that would have claimed"
 
 
@@ -60,7 +59,18 @@ def measured(row: Row, metric: str) -> str:
 
 def difference(item: Row) -> str:
     """A comparison's difference with its interval."""
-    return f"{digits(item['difference'], sign='+')} {interval((item['low'], item['high']), '+')}".rstrip()
+    return f"{digits(item['difference'], sign='+')} {interval(bounds(item), '+')}".rstrip()
+
+
+def bounds(item: Row) -> tuple[float | None, float | None]:
+    """The interval of a comparison that holds together with those of its family, as Holm's p does."""
+    return item["low_simultaneous"], item["high_simultaneous"]
+
+
+def turned(ends: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+    """The interval of a difference the other way round."""
+    low, high = ends
+    return None if high is None else -high, None if low is None else -low
 
 
 def outlook(item: Row) -> str:
@@ -134,10 +144,9 @@ def label(row: Row, differing: Sequence[str]) -> str:
 def outcome(item: Row) -> str:
     """What a balancer does to a metric, one of `OUTCOMES`.
 
-    Practically unchanged: inside the region of practical equivalence with a probability of at least 95 %. Raised or
-    lowered: Holm's p below 5 %.
+    Practically unchanged: Holm's p of the test of equivalence below 5 %. Raised or lowered: that of the difference.
     """
-    if item["p_equivalent"] is not None and item["p_equivalent"] >= PRACTICALLY_CERTAIN:
+    if item["p_same_holm"] is not None and item["p_same_holm"] < SIGNIFICANT:
         return SAME
     if item["p_holm"] is None or item["p_holm"] >= SIGNIFICANT:
         return UNCLEAR
@@ -147,7 +156,7 @@ def outcome(item: Row) -> str:
 def mark(item: Row) -> str:
     """``*`` for a significant difference, ``=`` for one that is practically none, else nothing.
 
-    >>> mark({"difference": 0.1, "p_holm": 0.01, "p_equivalent": 0.2})
+    >>> mark({"difference": 0.1, "p_holm": 0.01, "p_same_holm": 0.8})
     '*'
     """
     return {SAME: "=", UNCLEAR: ""}.get(outcome(item), "*")
@@ -157,32 +166,32 @@ def sentence(comparison: Mapping[str, Any]) -> str:
     """Say, without a full stop, what a balancer does to a metric, and how sure that is.
 
     >>> comparison = {
-    ...     "head": "svm", "balance": "smote", "metric": "recall_macro", "difference": 0.045, "low": 0.031,
-    ...     "high": 0.059, "p": 0.0004, "p_holm": 0.003, "p_better": 0.99, "p_equivalent": 0.01, "p_worse": 0.0,
+    ...     "head": "svm", "balance": "smote", "metric": "recall_macro", "difference": 0.045,
+    ...     "low_simultaneous": 0.031, "high_simultaneous": 0.059, "p_holm": 0.003, "p_same_holm": 0.99,
     ... }
     >>> sentence(comparison)
     'SMOTE raises macro recall of svm by 0.045 [0.031, 0.059]; p = 0.003 (Holm)'
-    >>> sentence(comparison | {"difference": 0.001, "low": -0.004, "high": 0.006, "p_holm": 1.0, "p_equivalent": 0.99})
-    'SMOTE leaves macro recall of svm practically unchanged: +0.001 [-0.004, 0.006]; p = 1.000 (Holm)'
+    >>> sentence(comparison | {"difference": 0.001, "p_holm": 1.0, "p_same_holm": 0.01})
+    'SMOTE leaves macro recall of svm practically unchanged: +0.001 [0.031, 0.059]; p = 1.000 (Holm)'
     """
     metric, found = METRICS[comparison["metric"]], outcome(dict(comparison))
     title = balancer(comparison["balance"])
     s = "" if title.endswith("s") and not title.endswith("ss") else "s"
     heads = f"these fitted {comparison['head']} heads" if comparison.get("protocol") == "split" else comparison["head"]
     subject, of = capital(title), f"{metric.title} of {heads}"
-    change, p_holm, bounds = comparison["difference"], comparison["p_holm"], (comparison["low"], comparison["high"])
+    change, p_holm, ends = comparison["difference"], comparison["p_holm"], bounds(dict(comparison))
     if p_holm is None:
-        return f"{subject} change{s} {of} by {change:+.3f}; the folds allow no test"
+        return f"{subject} change{s} {of} by {change:+.3f}; the images allow no test"
     p = f"{p_value(p_holm)} (Holm)"
     if found == SAME:
-        return f"{subject} leave{s} {of} practically unchanged: {change:+.3f} {interval(bounds)}; {p}"
+        return f"{subject} leave{s} {of} practically unchanged: {change:+.3f} {interval(ends)}; {p}"
     if found == UNCLEAR:
-        return f"{subject} cannot be shown to change {of}: {change:+.3f} {interval(bounds)}; {p}"
+        return f"{subject} cannot be shown to change {of}: {change:+.3f} {interval(ends)}; {p}"
     verb = "raise" if found == RAISED else "lower"
     if found == LOWERED:
-        bounds = (-bounds[1], -bounds[0])
+        ends = turned(ends)
     value = "" if metric.higher_is_better else ", for the worse" if change > 0 else ", for the better"
-    return f"{subject} {verb}{s} {of} by {abs(change):.3f} {interval(bounds)}{value}; {p}"
+    return f"{subject} {verb}{s} {of} by {abs(change):.3f} {interval(ends)}{value}; {p}"
 
 
 def p_value(p: float) -> str:
@@ -194,13 +203,12 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def lead(result: PairedResult, family: str) -> str:
+def lead(item: Row, family: str) -> str:
     """Say how far one row is ahead of another, and how sure that is; ``family`` is what p is corrected for."""
-    if result.p is None:
+    if item["p_holm"] is None:
         return "the two cannot be tested against each other"
-    evidence = f"{digits(result.difference, sign='+')} {interval((result.low, result.high), '+')}"
-    sure = "the lead is" if result.p < SIGNIFICANT else "the lead may be noise:"
-    return f"{sure} {evidence}, {p_value(result.p)} (Holm, {family})"
+    sure = "the lead is" if item["p_holm"] < SIGNIFICANT else "the lead may be noise:"
+    return f"{sure} {difference(item)}, {p_value(item['p_holm'])} (Holm, {family})"
 
 
 def worth(comparisons: Sequence[Row], criterion: str) -> list[str]:
@@ -216,9 +224,9 @@ def worth(comparisons: Sequence[Row], criterion: str) -> list[str]:
         lines += [f"{capital(METRICS[metric].title)} with {balancer(QUESTION)}{fitted}: {'; '.join(said)}."] * bool(
             said
         )
-        found = sorted(item["detectable"] for item in items if item.get("detectable") is not None)
-        bounds = " to ".join(dict.fromkeys(map(digits, (found[0], found[-1])))) if found else ""
-        lines += [f"The smallest true change that would have been found in 80 % of cases: {bounds}."] * bool(found)
+        found = sorted(item["detectable_holm"] for item in items if item["detectable_holm"] is not None)
+        least = " to ".join(dict.fromkeys(map(digits, (found[0], found[-1])))) if found else ""
+        lines += [f"The smallest true change that would have been found in 80 % of cases: {least}."] * bool(found)
     return lines
 
 
