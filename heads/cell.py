@@ -22,6 +22,10 @@ class GridSettings:
         ``"pca:N"`` keeps the first N principal components of the scaled training part.
     tune : bool
         Whether each head's small search space is searched on inner folds.
+    criterion : str
+        What thresholds and that search make as large as they can (key of ``CRITERIA``).
+    cost : tuple of str
+        ``CLASS=NUMBER``: what missing an image of a class costs, by the criterion ``"cost"``.
     """
 
     folds: int = 5
@@ -30,6 +34,8 @@ class GridSettings:
     seed: int = 0
     reduce: str | None = None
     tune: bool = False
+    criterion: str = "recall_macro"
+    cost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from headroom.heads.balancing import BALANCERS, resample
 from headroom.heads.cell import FoldScores, GridSettings, plan_reduction
 from headroom.heads.folds import Fold, plan_folds
 from headroom.heads.samples import Samples
+from headroom.heads.thresholds import CRITERIA, plan_criterion
 from headroom.heads.training import Trainer
 
 
@@ -116,7 +117,11 @@ def _divided(task: Task) -> tuple[Trainer, Samples, np.ndarray]:
     if settings.protocol != "leaky":
         chain = fit_scaling(train.vectors, settings)
         train, test = train.transform(chain), test.transform(chain)
-    trainer = Trainer(train, balancer, seed=seed, threads=task.threads, fast=task.fast, tune=settings.tune)
+    criterion = {
+        "criterion": CRITERIA[settings.criterion],
+        "costs": plan_criterion(settings.criterion, settings.cost, samples.classes, ordinal=samples.ordinal),
+    }
+    trainer = Trainer(train, balancer, seed, task.threads, task.fast, settings.tune, **criterion)
     return trainer, test, rows[fold.test]
 
 
