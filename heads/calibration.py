@@ -3,95 +3,86 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import softmax
+from sklearn.base import ClassifierMixin
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.model_selection import PredefinedSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-FLATTEST = 1e-3  # least slope, a standard deviation of the outputs: no map turns their order round
 NEARLY_ZERO = 1e-6  # added to a probability before its logarithm is taken
+PENALTIES = (1.0, 10.0, 100.0)  # values of C tried with more than two classes
 
 
-@dataclass(frozen=True, eq=False)
-class Outputs:
+class Outputs(NamedTuple):
     """What a fitted estimator says before it is calibrated.
 
     Attributes
     ----------
-    values : ndarray of float64, shape (n, k) or (n, k * (k - 1) / 2)
-        One unnormalised log-probability a class or, where ``paired``, one decision a pair of classes, positive for
-        the first.
-    classes : int
-    paired : bool
+    values : ndarray of float64, shape (n, m)
+        What the map is fitted on: of a support vector machine one decision a pair of classes, else as `logits`.
+    logits : ndarray of float64, shape (n, k)
+        One unnormalised log-probability a class.
     """
 
     values: np.ndarray
-    classes: int
-    paired: bool = False
+    logits: np.ndarray
 
     @classmethod
     def of(cls, estimator: Any, vectors: np.ndarray, added: float = NEARLY_ZERO) -> "Outputs":
-        """Outputs of a fitted scikit-learn classifier; ``added`` is half a vote where it counts votes."""
-        classes = len(estimator.classes_)
-        if hasattr(estimator, "predict_joint_log_proba"):  # naive Bayes: its probabilities are all 0 or 1
-            return cls(estimator.predict_joint_log_proba(vectors).astype(np.float64), classes)
-        if not hasattr(estimator, "decision_function"):
-            return cls(np.log(estimator.predict_proba(vectors).astype(np.float64) + added), classes)
+        """Outputs of a fitted scikit-learn classifier; ``added`` is about half a vote where it counts votes."""
+        if hasattr(estimator, "predict_proba"):
+            logits = np.log(estimator.predict_proba(vectors).astype(np.float64) + added)
+            return cls(logits, logits)
         decision = np.asarray(estimator.decision_function(vectors), dtype=np.float64)
         if decision.ndim == 1:
-            return cls(np.column_stack([-decision / 2, decision / 2]), classes)
-        return cls(decision, classes, paired=getattr(estimator, "decision_function_shape", "") == "ovo")
+            decision = np.column_stack([-decision / 2, decision / 2])
+        elif getattr(estimator, "decision_function_shape", "") == "ovo":
+            pairs = list(combinations(np.eye(len(estimator.classes_)), 2))
+            return cls(decision, decision @ np.array([first - second for first, second in pairs]))
+        return cls(decision, decision)
 
     @classmethod
     def joined(cls, parts: Sequence["Outputs"]) -> "Outputs":
         """Outputs for several sets of images, one after the other."""
-        return cls(np.concatenate([part.values for part in parts]), parts[0].classes, parts[0].paired)
+        return cls(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Map from outputs to class probabilities.
+    """Map from outputs to class probabilities: a softmax, or a fitted classifier of the outputs."""
 
-    A softmax of the outputs times one slope plus one offset a class; of paired outputs a sigmoid a pair, coupled.
-
-    Attributes
-    ----------
-    slopes : float, or ndarray of shape (pairs,)
-    offsets : float, or ndarray of shape (seen,) or (pairs,)
-    seen : ndarray of int64, or None
-        Classes that it was fitted on; the others keep the share that the plain softmax gives them.
-    """
-
-    slopes: np.ndarray | float = 1.0
-    offsets: np.ndarray | float = 0.0
-    seen: np.ndarray | None = None
+    map: ClassifierMixin | None = None
 
     def __call__(self, outputs: Outputs) -> np.ndarray:
-        """Class probabilities, shape (n, k)."""
-        if outputs.paired:
-            return couple(expit(self.slopes * outputs.values + self.offsets), outputs.classes)
-        scores = softmax(outputs.values, axis=1)
-        if self.seen is not None:
-            mapped = softmax(self.slopes * _centred(outputs.values[:, self.seen]) + self.offsets, axis=1)
-            scores[:, self.seen] = scores[:, self.seen].sum(axis=1, keepdims=True) * mapped
+        """Class probabilities, shape (n, k); classes that the map does not know keep their share of the softmax."""
+        scores = softmax(outputs.logits, axis=1)
+        if self.map is not None:
+            known = self.map.classes_
+            scores[:, known] = scores[:, known].sum(axis=1, keepdims=True) * self.map.predict_proba(outputs.values)
         return scores
 
 
-def fit_calibration(outputs: Outputs, labels: np.ndarray) -> Calibration:
-    """Fit the map without a penalty.
+def fit_calibration(outputs: Outputs, labels: np.ndarray, folds: np.ndarray | None = None) -> Calibration:
+    """Fit the map on held-out images.
 
-    With two classes it is Platt's sigmoid (Advances in Large Margin Classifiers 1999) with his targets, which keep it
-    finite where the classes are separable; with more, temperature scaling with an offset a class (Alexandari et al.,
-    ICML 2020), the targets likewise. Fitted at the true class frequencies, the offsets undo the shift that resampling
-    puts into a head's outputs. Paired outputs get Platt's sigmoid a pair.
+    With two classes it is Platt's sigmoid without a penalty (Advances in Large Margin Classifiers 1999), with his
+    targets, which keep it finite where the outputs separate the classes. With more it is a multinomial logistic
+    regression on standardised outputs whose penalty is chosen by log loss: Dirichlet calibration (Kull et al., NeurIPS
+    2019) where the outputs are log-probabilities; on decisions a pair of classes it does what coupling of pairwise
+    sigmoids does (Wu, Lin and Weng, Journal of Machine Learning Research 5, 2004). Fitted at the true class
+    frequencies, it also undoes the shift that resampling puts into a head's outputs.
 
     Parameters
     ----------
     outputs : Outputs
-        For images that were held out.
     labels : ndarray of int64, shape (n,)
         Of at least two classes.
+    folds : ndarray of int64, shape (n,), optional
+        Numbers of inner folds, to choose the penalty with.
 
     Returns
     -------
@@ -99,73 +90,30 @@ def fit_calibration(outputs: Outputs, labels: np.ndarray) -> Calibration:
 
     Examples
     --------
-    >>> outputs = Outputs(np.array([[2.0, -2.0], [2.0, -2.0], [2.0, -2.0], [-2.0, 2.0]] * 50), classes=2)
+    >>> logits = np.array([[2.0, -2.0], [2.0, -2.0], [2.0, -2.0], [-2.0, 2.0]] * 50)
+    >>> outputs = Outputs(logits, logits)
     >>> fit_calibration(outputs, np.array([0, 0, 1, 1] * 50))(outputs)[0].round(1)
     array([0.7, 0.3])
     """
-    if not outputs.paired:
-        seen = np.unique(labels)
-        return Calibration(*_fit_softmax(outputs.values[:, seen], np.searchsorted(seen, labels)), seen)
-    pairs = list(combinations(range(outputs.classes), 2))
-    slopes, offsets = np.ones(len(pairs)), np.zeros(len(pairs))
-    for place, pair in enumerate(pairs):
-        rows = np.isin(labels, pair)
-        if len(np.unique(labels[rows])) == 2:
-            decision, first = outputs.values[rows, place], (labels[rows] == pair[0]).astype(int)
-            slopes[place], both = _fit_softmax(np.column_stack([-decision / 2, decision / 2]), first)
-            offsets[place] = both[1] - both[0]
-    return Calibration(slopes, offsets, np.unique(labels))
+    if len(np.unique(labels)) == 2:
+        return Calibration(_fit_sigmoid(outputs.values, labels))
+    chosen = LogisticRegression(max_iter=1000)
+    if folds is not None and len(np.unique(folds)) > 1:
+        chosen = LogisticRegressionCV(
+            Cs=PENALTIES,
+            l1_ratios=(0.0,),
+            cv=PredefinedSplit(folds),
+            scoring="neg_log_loss",
+            max_iter=1000,
+            use_legacy_attributes=False,
+        )
+    return Calibration(make_pipeline(StandardScaler(), chosen).fit(outputs.values, labels))
 
 
-def _fit_softmax(values: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
-    """Slope and offsets with the least log loss; an image counts as ``(n + 1) / (n + k)`` of its class of n images."""
-    values = _centred(values)
-    scale = values.std() or 1.0
-    count, classes = values.shape
-    images = np.bincount(codes)[codes, None]
-    targets = (1 + images * (codes[:, None] == np.arange(classes))) / (images + classes)
-
-    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        logs = log_softmax(parameters[0] * values / scale + parameters[1:], axis=1)
-        error = (np.exp(logs) - targets) / count
-        return -np.sum(targets * logs) / count, np.array([np.sum(error * values) / scale, *error.sum(axis=0)])
-
-    bounds = [(FLATTEST, None)] + [(None, None)] * classes
-    slope, *offsets = minimize(loss, np.eye(1 + classes)[0], jac=True, method="L-BFGS-B", bounds=bounds).x
-    return slope / scale, np.array(offsets)
-
-
-def _centred(values: np.ndarray) -> np.ndarray:
-    return values - values.mean(axis=1, keepdims=True)
-
-
-def couple(firsts: np.ndarray, classes: int) -> np.ndarray:
-    """Class probabilities that agree best with those of the first of each pair of classes.
-
-    The second method of Wu, Lin and Weng (Journal of Machine Learning Research 5, 2004).
-
-    Parameters
-    ----------
-    firsts : ndarray, shape (n, k * (k - 1) / 2)
-        Probability of the first class of each pair, given that it is one of the two.
-    classes : int
-
-    Returns
-    -------
-    ndarray of float64, shape (n, k)
-
-    Examples
-    --------
-    >>> couple(np.array([[0.5 / 0.8, 0.5 / 0.7, 0.3 / 0.5]]), 3).round(3)
-    array([[0.5, 0.3, 0.2]])
-    """
-    one_of = np.zeros((len(firsts), classes, classes))
-    for place, (first, second) in enumerate(combinations(range(classes), 2)):
-        one_of[:, first, second], one_of[:, second, first] = firsts[:, place], 1 - firsts[:, place]
-    equations = np.ones((len(firsts), classes + 1, classes + 1))
-    equations[:, :-1, :-1] = -one_of * one_of.swapaxes(1, 2)
-    diagonal = np.arange(classes)
-    equations[:, diagonal, diagonal] = np.sum(one_of**2, axis=1)
-    equations[:, -1, -1] = 0.0
-    scores = np.linalg.solve(equations, np.eye(classes + 1)[:, -1:])[:, :-1, 0].clip(0.0)
-    return scores / scores.sum(axis=1, keepdims=True)
+def _fit_sigmoid(values: np.ndarray, labels: np.ndarray) -> ClassifierMixin:
+    """Each image counts as ``(n + 1) / (n + 2)`` of its class of n images, and as the rest of the other."""
+    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    own = (counts[codes] + 1) / (counts[codes] + 2)
+    scaled = make_pipeline(StandardScaler(), LogisticRegression(C=np.inf, max_iter=1000))
+    weights = {"logisticregression__sample_weight": np.concatenate([own, 1 - own])}
+    return scaled.fit(np.tile(values, (2, 1)), np.concatenate([labels, classes[1 - codes]]), **weights)

@@ -95,6 +95,8 @@ WEIGHTINGS: dict[str, Callable[[np.ndarray], tuple[dict, dict]]] = {
 """Balanced class weights as parameters of the estimator and of its ``fit``, by the way a head takes them."""
 
 TREES = {"min_samples_leaf": (1, 5), "max_features": ("sqrt", 0.1)}
+FEWER = {"n_estimators": 67}  # a map learned on fewer trees is as good
+HALF_A_VOTE = 0.0025  # of 200 trees
 PAIRED = {"decision_function_shape": "ovo"}  # of its outputs; what it predicts is the same
 MEMBERS = ("svm", "logreg", "random-forest")
 
@@ -110,15 +112,15 @@ _RECORDS = (
                tune={"C": (0.0003, 0.003, 0.03, 1.0)},
                cost=2, note="linear; the usual probe of an embedding"),
     HeadRecord("knn", "k-NN (5)", "sklearn.neighbors:KNeighborsClassifier", {"n_neighbors": 5},
-               fast="sklearnex.neighbors:KNeighborsClassifier", seeded=False, weighting="",
+               fast="sklearnex.neighbors:KNeighborsClassifier", seeded=False, weighting="", added=0.1,
                threaded=True, tune={"n_neighbors": (3, 5, 11, 21), "weights": ("uniform", "distance")},
                cost=0.4, note="no training; suffers where synthetic points crowd a high-dimensional space"),
     HeadRecord("random-forest", "Random forest (200)", "sklearn.ensemble:RandomForestClassifier",
                {"n_estimators": 200}, fast="sklearnex.ensemble:RandomForestClassifier",
-               fast_parameters={"max_bins": 32}, threaded=True, tune=TREES,
+               fast_parameters={"max_bins": 32}, threaded=True, tune=TREES, inner=FEWER, added=HALF_A_VOTE,
                cost=4, note="200 bagged trees; sturdy, blind to rare classes unless balanced"),
     HeadRecord("extra-trees", "Extra trees (200)", "sklearn.ensemble:ExtraTreesClassifier", {"n_estimators": 200},
-               threaded=True, tune=TREES, cost=6, note="200 trees with random cuts; faster than a forest"),
+               threaded=True, tune=TREES, inner=FEWER, added=HALF_A_VOTE, cost=6, note="200 trees with random cuts; faster than a forest"),
     HeadRecord("decision-tree", "Decision tree", "sklearn.tree:DecisionTreeClassifier",
                fast="sklearnex.ensemble:RandomForestClassifier",  # one tree of a histogram forest, on all columns
                fast_parameters={"n_estimators": 1, "bootstrap": False, "max_features": None, "max_bins": 32},
@@ -132,14 +134,14 @@ _RECORDS = (
                tune={"solver": ("lsqr",), "shrinkage": ("auto", 0.1, 0.5)},
                cost=1.5, note="linear and generative; class weights are equal priors"),
     HeadRecord("adaboost", "AdaBoost (100)", "sklearn.ensemble:AdaBoostClassifier", {"n_estimators": 100},
-               weighting="samples", tune={"learning_rate": (0.1, 1.0)},
+               weighting="samples", calibrate=1, tune={"learning_rate": (0.1, 1.0)},
                cost=90, note="100 boosted stumps; slow on many columns"),
     HeadRecord("xgboost", "XGBoost (100)", "xgboost:XGBClassifier",
                {"n_estimators": 100, "tree_method": "hist", "max_bin": 16, "verbosity": 0}, weighting="samples",
-               threaded=True, tune={"max_depth": (3, 6), "learning_rate": (0.1, 0.3)},
+               threaded=True, calibrate=1, tune={"max_depth": (3, 6), "learning_rate": (0.1, 0.3)},
                cost=8, note="100 boosted trees on 16 histogram bins"),
     HeadRecord("dense", "Dense network", "headroom.heads.dense:DenseHead", identity="heads.dense:DenseHead",
-               library="keras",
+               library="keras", calibrate=1,
                tune={"width": (128, 512), "loss": ("cross-entropy", "margin")},
                cost=12, note="one hidden layer trained by Keras: the head of most transfer-learning papers"),
     HeadRecord("voting", "Soft voting", "headroom.heads.models:Voting", identity="heads.combining:Voting",

@@ -11,13 +11,15 @@ from sklearn.svm import SVC
 from headroom.heads.calibration import Calibration, Outputs, fit_calibration
 
 
+def made(logits):
+    return Outputs(logits, logits)
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.integers(2, 6), st.integers(0, 1000))
 def test_calibrated_scores_are_probabilities_even_of_a_class_never_held_out(classes, seed):
     random = np.random.default_rng(seed)
-    paired = bool(seed % 2) and classes > 2
-    columns = classes * (classes - 1) // 2 if paired else classes
-    outputs = Outputs(random.normal(scale=30, size=(60, columns)), classes, paired)
+    outputs = made(random.normal(scale=30, size=(60, classes)))
     labels = random.integers(classes, size=60)
     labels[labels == classes - 1] = 0
     labels[1] = classes - 1 if classes == 2 else 1
@@ -31,7 +33,7 @@ def test_overconfident_outputs_become_honest():
     random = np.random.default_rng(0)
     logits = random.normal(size=(4000, 3))
     labels = np.array([random.choice(3, p=row) for row in softmax(logits, axis=1)])
-    seen, unseen = (Outputs(half, 3) for half in np.split(5 * logits + np.array([0, 2, 0]), 2))
+    seen, unseen = map(made, np.split(5 * logits + np.array([0, 2, 0]), 2))
     honest = log_loss(labels[2000:], softmax(logits[2000:], axis=1))
     assert log_loss(labels[2000:], fit_calibration(seen, labels[:2000])(unseen)) < honest + 0.01
     assert log_loss(labels[2000:], Calibration()(unseen)) > honest + 0.3
