@@ -137,6 +137,8 @@ def fit(
     protocol: Literal["cv", "split", "leaky"] = "cv",
     reduce: str | None = None,
     tune: bool = False,
+    criterion: Literal["recall_macro", "kappa_quadratic", "accuracy", "f1_macro", "cost"] = "recall_macro",
+    cost: str | Sequence[str] | None = None,
     cache: Place | None = None,
     jobs: int = 0,
     seed: int = 0,
@@ -170,6 +172,10 @@ def fit(
         ``"pca:50"`` keeps 50 principal components.
     tune : bool
         Search each head's parameters inside the folds.
+    criterion : {"recall_macro", "kappa_quadratic", "accuracy", "f1_macro", "cost"}
+        What ``tune`` and balancing by ``"threshold"`` look for; ``"kappa_quadratic"`` needs ordered classes.
+    cost : str or sequence of str, default: 1 a class
+        ``"severe=5"``: missing an image of this class costs 5, of a class not named 1; with criterion ``"cost"``.
     cache : path, default: ``$HEADROOM_CACHE`` or ``cache``
         Where embeddings, results and reports are kept.
     jobs : int, 0 or more

@@ -152,9 +152,9 @@ def fit_offsets(
 ) -> Offsets:
     """Class offsets that are best by a criterion.
 
-    The search starts at the best of what perfect probabilities would ask for (the logarithm of the costs for accuracy
-    and expected cost, minus that of each class's frequency for macro recall, half of it between them) and moves one
-    offset at a time.
+    The search starts at what perfect probabilities would ask for (the logarithm of the costs for accuracy and expected
+    cost, minus that of each class's frequency for macro recall, half of it between them) and moves one offset at a
+    time; the best of the three ends counts.
 
     Parameters
     ----------
@@ -183,8 +183,8 @@ def fit_offsets(
     def goodness(values: np.ndarray) -> float:
         return criterion(labels, Offsets(values)(scores), costs)
 
-    start = max((np.log(np.maximum(costs, LEAST_COST)), rarity, rarity / 2), key=goodness)
-    best = _ascend(start, lambda values, place: values[place] + moves, goodness)
+    starts = (np.log(np.maximum(costs, LEAST_COST)), rarity, rarity / 2)
+    best = max((_ascend(start, lambda values, place: values[place] + moves, goodness) for start in starts), key=goodness)
     return Offsets(best - best.mean())
 
 

@@ -50,7 +50,8 @@ def _fitted(asked: SimpleNamespace) -> list[dict[str, Any]]:
     for line in cached.unreadable:
         say(f"note: {line}")
     planned = plan_problems(cached, asked.dataset or (), asked.model or ())
-    settings = GridSettings(asked.folds, asked.repeats, asked.protocol, asked.seed, asked.reduce, asked.tune)
+    searched = {"tune": asked.tune, "criterion": asked.criterion, "cost": tuple(asked.cost or ())}
+    settings = GridSettings(asked.folds, asked.repeats, asked.protocol, asked.seed, asked.reduce, **searched)
     augmented = any(BALANCERS[name].views for name in balancers)
     rows: list[dict[str, Any]] = []
     with Results(asked.cache / "results.db") as results, progress() as show:
