@@ -117,11 +117,9 @@ def _divided(task: Task) -> tuple[Trainer, Samples, np.ndarray]:
     if settings.protocol != "leaky":
         chain = fit_scaling(train.vectors, settings)
         train, test = train.transform(chain), test.transform(chain)
-    criterion = {
-        "criterion": CRITERIA[settings.criterion],
-        "costs": plan_criterion(settings.criterion, settings.cost, samples.classes, ordinal=samples.ordinal),
-    }
-    trainer = Trainer(train, balancer, seed, task.threads, task.fast, settings.tune, **criterion)
+    costs = plan_criterion(settings.criterion, settings.cost, samples.classes, ordinal=samples.ordinal)
+    how = (seed, task.threads, task.fast, settings.tune, CRITERIA[settings.criterion], costs)
+    trainer = Trainer(train, balancer, *how)
     return trainer, test, rows[fold.test]
 
 

@@ -184,7 +184,9 @@ def fit_offsets(
         return criterion(labels, Offsets(values)(scores), costs)
 
     starts = (np.log(np.maximum(costs, LEAST_COST)), rarity, rarity / 2)
-    best = max((_ascend(start, lambda values, place: values[place] + moves, goodness) for start in starts), key=goodness)
+    best = max(
+        (_ascend(start, lambda values, place: values[place] + moves, goodness) for start in starts), key=goodness
+    )
     return Offsets(best - best.mean())
 
 

@@ -45,7 +45,7 @@ def test_the_rule_of_each_criterion_is_the_best_by_it():
         for rows, noise in ((seen, 0.005), (unseen, 0.02)):
             found = {by: record(labels[rows], rule(scores[rows]), COSTS) for by, rule in rules.items()}
             assert found[name] >= max(found.values()) - noise, found
-            assert found[name] > min(found.values()) + 0.02, found
+            assert found[name] > min(found.values()) + 0.01, found
 
 
 @pytest.mark.parametrize(
