@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
-from sklearn.model_selection import PredefinedSplit
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 NEARLY_ZERO = 1e-6  # added to a probability before its logarithm is taken
-PENALTIES = (1.0, 10.0, 100.0)  # values of C tried with more than two classes
 
 
 class Outputs(NamedTuple):
@@ -66,13 +64,13 @@ class Calibration:
         return scores
 
 
-def fit_calibration(outputs: Outputs, labels: np.ndarray, folds: np.ndarray | None = None) -> Calibration:
+def fit_calibration(outputs: Outputs, labels: np.ndarray) -> Calibration:
     """Fit the map on held-out images.
 
     With two classes it is Platt's sigmoid without a penalty (Advances in Large Margin Classifiers 1999), with his
     targets, which keep it finite where the outputs separate the classes. With more it is a multinomial logistic
-    regression on standardised outputs whose penalty is chosen by log loss: Dirichlet calibration (Kull et al., NeurIPS
-    2019) where the outputs are log-probabilities; on decisions a pair of classes it does what coupling of pairwise
+    regression on standardised outputs with a weak penalty, which small sets need: Dirichlet calibration (Kull et al.,
+    NeurIPS 2019) where the outputs are log-probabilities; on decisions a pair of classes it does what coupling of pairwise
     sigmoids does (Wu, Lin and Weng, Journal of Machine Learning Research 5, 2004). Fitted at the true class
     frequencies, it also undoes the shift that resampling puts into a head's outputs.
 
@@ -81,8 +79,6 @@ def fit_calibration(outputs: Outputs, labels: np.ndarray, folds: np.ndarray | No
     outputs : Outputs
     labels : ndarray of int64, shape (n,)
         Of at least two classes.
-    folds : ndarray of int64, shape (n,), optional
-        Numbers of inner folds, to choose the penalty with.
 
     Returns
     -------
@@ -97,17 +93,8 @@ def fit_calibration(outputs: Outputs, labels: np.ndarray, folds: np.ndarray | No
     """
     if len(np.unique(labels)) == 2:
         return Calibration(_fit_sigmoid(outputs.values, labels))
-    chosen = LogisticRegression(max_iter=1000)
-    if folds is not None and len(np.unique(folds)) > 1:
-        chosen = LogisticRegressionCV(
-            Cs=PENALTIES,
-            l1_ratios=(0.0,),
-            cv=PredefinedSplit(folds),
-            scoring="neg_log_loss",
-            max_iter=1000,
-            use_legacy_attributes=False,
-        )
-    return Calibration(make_pipeline(StandardScaler(), chosen).fit(outputs.values, labels))
+    scaled = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    return Calibration(scaled.fit(outputs.values, labels))
 
 
 def _fit_sigmoid(values: np.ndarray, labels: np.ndarray) -> ClassifierMixin:

@@ -174,10 +174,8 @@ def _single(trainer: Trainer, record: HeadRecord) -> FittedHead:
         held = trainer.unseen_outputs(record, record.calibrate)
     if not held:
         return Single(estimator, Calibration(), np.ones(len(trainer.shift)), record.added)  # nothing undoes the shift
-    parts = [images.labels for _, images in trainer.inner[: len(held)]]
-    folds = np.repeat(range(len(parts)), [len(part) for part in parts])
-    calibration = fit_calibration(Outputs.joined(held), np.concatenate(parts), folds)
-    return Single(estimator, calibration, trainer.shift, record.added)
+    labels = np.concatenate([images.labels for _, images in trainer.inner[: len(held)]])
+    return Single(estimator, fit_calibration(Outputs.joined(held), labels), trainer.shift, record.added)
 
 
 def _unseen_single(trainer: Trainer, record: HeadRecord) -> np.ndarray:
