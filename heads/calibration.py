@@ -69,9 +69,9 @@ def fit_calibration(outputs: Outputs, labels: np.ndarray) -> Calibration:
 
     With two classes it is Platt's sigmoid without a penalty (Advances in Large Margin Classifiers 1999), with his
     targets, which keep it finite where the outputs separate the classes. With more it is a multinomial logistic
-    regression on standardised outputs with a weak penalty, which small sets need: Dirichlet calibration (Kull et al.,
-    NeurIPS 2019) where the outputs are log-probabilities; on decisions a pair of classes it does what coupling of pairwise
-    sigmoids does (Wu, Lin and Weng, Journal of Machine Learning Research 5, 2004). Fitted at the true class
+    regression on standardised outputs, with the weak penalty (C = 1) that small sets need: Dirichlet calibration (Kull
+    et al., NeurIPS 2019) where the outputs are log-probabilities; on decisions a pair of classes it does what coupling
+    of pairwise sigmoids does (Wu, Lin and Weng, Journal of Machine Learning Research 5, 2004). Fitted at the true class
     frequencies, it also undoes the shift that resampling puts into a head's outputs.
 
     Parameters

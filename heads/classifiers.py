@@ -121,7 +121,8 @@ _RECORDS = (
                added=HALF_A_VOTE,
                cost=4, note="200 bagged trees; sturdy, blind to rare classes unless balanced"),
     HeadRecord("extra-trees", "Extra trees (200)", "sklearn.ensemble:ExtraTreesClassifier", {"n_estimators": 200},
-               threaded=True, tune=TREES, inner=FEWER, added=HALF_A_VOTE, cost=6, note="200 trees with random cuts; faster than a forest"),
+               threaded=True, tune=TREES, inner=FEWER, added=HALF_A_VOTE,
+               cost=6, note="200 trees with random cuts; faster than a forest"),
     HeadRecord("decision-tree", "Decision tree", "sklearn.tree:DecisionTreeClassifier",
                fast="sklearnex.ensemble:RandomForestClassifier",  # one tree of a histogram forest, on all columns
                fast_parameters={"n_estimators": 1, "bootstrap": False, "max_features": None, "max_bins": 32},
