@@ -138,6 +138,8 @@ def fit(
     protocol: Literal["cv", "split", "leaky"] = "cv",
     reduce: str | None = None,
     tune: bool = False,
+    criterion: Literal["recall_macro", "kappa_quadratic", "accuracy", "f1_macro", "cost"] = "recall_macro",
+    cost: str | Sequence[str] | None = None,
     balance_seeds: int = 1,
     cache: Place | None = None,
     jobs: int = 0,
@@ -172,6 +174,10 @@ def fit(
         ``"pca:50"`` keeps 50 principal components.
     tune : bool
         Search each head's parameters inside the folds.
+    criterion : {"recall_macro", "kappa_quadratic", "accuracy", "f1_macro", "cost"}
+        What ``tune`` and balancing by ``"threshold"`` look for; ``"kappa_quadratic"`` needs ordered classes.
+    cost : str or sequence of str, default: 1 a class
+        ``"severe=5"``: missing an image of this class costs 5, of a class not named 1; with criterion ``"cost"``.
     balance_seeds : int, 1 to 100
         Resample every fold with so many seeds, to show how much the numbers vary through them alone.
     cache : path, default: ``$HEADROOM_CACHE`` or ``cache``

@@ -22,6 +22,10 @@ class GridSettings:
         ``"pca:N"`` keeps the first N principal components of the scaled training part.
     tune : bool
         Whether each head's small search space is searched on inner folds.
+    criterion : str
+        What thresholds and that search make as large as they can (key of ``CRITERIA``).
+    cost : tuple of str
+        ``CLASS=NUMBER``: what missing an image of a class costs, by the criterion ``"cost"``.
     balance_seeds : int
         Seeds of resampling under which each fold is fitted; heads, folds and the first of them are as with one.
     """
@@ -32,6 +36,8 @@ class GridSettings:
     seed: int = 0
     reduce: str | None = None
     tune: bool = False
+    criterion: str = "recall_macro"
+    cost: tuple[str, ...] = ()
     balance_seeds: int = 1
 
 

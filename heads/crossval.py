@@ -18,6 +18,7 @@ from headroom.heads.balancing import BALANCERS, resample
 from headroom.heads.cell import FoldScores, GridSettings, plan_reduction
 from headroom.heads.folds import Fold, plan_folds
 from headroom.heads.samples import Samples
+from headroom.heads.thresholds import CRITERIA, plan_criterion
 from headroom.heads.training import APART, Trainer
 
 
@@ -121,9 +122,9 @@ def _divided(task: Task) -> tuple[Trainer, Samples, np.ndarray]:
     if settings.protocol != "leaky":
         chain = fit_scaling(train.vectors, settings)
         train, test = train.transform(chain), test.transform(chain)
-    trainer = Trainer(
-        train, balancer, seed, task.threads, fast=task.fast, tune=settings.tune, balance_seed=task.balance_seed
-    )
+    costs = plan_criterion(settings.criterion, settings.cost, samples.classes, ordinal=samples.ordinal)
+    how = (seed, task.threads, task.fast, settings.tune, CRITERIA[settings.criterion], costs, task.balance_seed)
+    trainer = Trainer(train, balancer, *how)
     return trainer, test, rows[fold.test]
 
 

@@ -25,6 +25,7 @@ from headroom.heads.crossval import Failure, Task
 from headroom.heads.folds import Fold, plan_folds
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
+from headroom.heads.thresholds import plan_criterion
 from headroom.heads.training import has_intelex
 from headroom.heads.workers import run_tasks
 
@@ -58,6 +59,7 @@ def plan_cells(
         Where a name or a setting is not understood.
     """
     plan_reduction(settings.reduce)
+    plan_criterion(settings.criterion, settings.cost, problem.classes, ordinal=problem.ordinal)
     for kind, names, table in (("head", heads, HEADS), ("balancer", balancers, BALANCERS)):
         for name in set(names) - set(table):
             raise HeadError(got=f"unknown {kind} {name!r}", remedy=nearest(name, table))
@@ -96,8 +98,9 @@ def describe(head: str, balance: str, settings: GridSettings) -> dict[str, Any]:
     libraries = {"sklearn": "", package_of(balancer["sampler"]): ""}
     for record in records:
         libraries |= {package_of(record.fast): "", package_of(record.identity or record.build): record.library}
+    unread = () if settings.tune or BALANCERS[balance].threshold else ("criterion", "cost")
     return {
-        **asdict(settings),
+        **{name: value for name, value in asdict(settings).items() if name not in unread},
         "format": FORMAT,
         "balance_seeds": _balance_seeds(balance, settings),
         "heads": {record.name: _parameters(record, settings) for record in records},

@@ -7,31 +7,20 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import ParameterGrid
+from sklearn.model_selection import ParameterGrid, PredefinedSplit, cross_val_predict
 
 from headroom.errors import HeadError
 from headroom.heads.balancing import BalancerRecord, resample
+from headroom.heads.calibration import Calibration, Outputs, fit_calibration
 from headroom.heads.cell import GridSettings
 from headroom.heads.classifiers import HEADS, WEIGHTINGS, HeadRecord
 from headroom.heads.folds import plan_folds
-from headroom.heads.models import (
-    Calibration,
-    FittedHead,
-    Single,
-    Stacking,
-    Thresholded,
-    Voting,
-    fit_calibration,
-    fit_cuts,
-    fit_offsets,
-    margins,
-    stacked,
-)
+from headroom.heads.models import FittedHead, Single, Stacking, Thresholded, Voting, stacked
 from headroom.heads.samples import Samples
+from headroom.heads.thresholds import CRITERIA, Criterion, fit_rule
 
 INNER_FOLDS = 3
 APART = 1000  # seeds of resampling lie further apart than those of repeats
@@ -52,6 +41,10 @@ class Trainer:
         Whether scikit-learn-intelex's estimators are used where a head names one.
     tune : bool
         Whether each head's small search space is searched on the inner folds.
+    criterion : Criterion
+        What thresholds and that search make as large as they can.
+    costs : ndarray of float64, shape (k,)
+        What missing an image of each class costs.
     balance_seed : int
         Changes the seed of resampling, and nothing else.
     seconds : dict of float
@@ -64,9 +57,13 @@ class Trainer:
     threads: int = 1
     fast: bool = False
     tune: bool = False
+    criterion: Criterion = CRITERIA["recall_macro"]
+    costs: np.ndarray = field(default_factory=lambda: np.ones(0))
     balance_seed: int = 0
     seconds: dict[str, float] = field(default_factory=dict, init=False)
     _heads: dict[str, FittedHead] = field(default_factory=dict, init=False)
+    _outputs: dict[str, list[Outputs]] = field(default_factory=dict, init=False)
+    _parameters: dict[str, Mapping[str, Any]] = field(default_factory=dict, init=False)
 
     @cached_property
     def balanced(self) -> tuple[np.ndarray, np.ndarray]:
@@ -105,8 +102,8 @@ class Trainer:
         if not self.balancer.threshold:
             return head
         start = time.perf_counter()
-        rule = fit_cuts if self.part.ordinal else fit_offsets
-        head = Thresholded(head, rule(*self.unseen_scores(name)))
+        scores = self.unseen_scores(name)
+        head = Thresholded(head, fit_rule(self.criterion, scores, self.held_labels, self.costs))
         self.seconds[name] += time.perf_counter() - start
         return head
 
@@ -116,12 +113,13 @@ class Trainer:
             record = HEADS[name]
             fitted_before = sum(self.seconds.get(member, 0.0) for member in record.members)
             start = time.perf_counter()
-            self._heads[name] = COMBINE[record.combine](self, record)
+            self._heads[name] = COMBINE[record.combine].fit(self, record)
             self.seconds[name] = fitted_before + time.perf_counter() - start
         return self._heads[name]
 
-    def unseen_scores(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Inner out-of-fold scores of the named head, and the labels of the same images."""
+    @cached_property
+    def held_labels(self) -> np.ndarray:
+        """Labels of what the inner folds hold out, fold after fold."""
         labels = np.concatenate([held.labels for _, held in self.inner] or [np.empty(0, dtype=int)])
         scarce = np.setdiff1d(self.part.labels, labels)
         if len(scarce):
@@ -130,7 +128,25 @@ class Trainer:
                 got=f"inner folds need {INNER_FOLDS} patients or contents a class; {classes} has fewer in training",
                 remedy="add images, or use another head or --balance",
             )
-        return np.concatenate([inner.plain(name).scores(held.vectors) for inner, held in self.inner]), labels
+        return labels
+
+    def unseen_scores(self, name: str) -> np.ndarray:
+        """Inner out-of-fold scores of the named head, in the order of `held_labels`."""
+        return COMBINE[HEADS[name].combine].unseen(self, HEADS[name])
+
+    def unseen_outputs(self, record: HeadRecord, folds: int = INNER_FOLDS) -> list[Outputs]:
+        """Outputs for what the first inner folds hold out, each fitted once with the parameters of the whole part."""
+        kept = self._outputs.setdefault(record.name, [])
+        for inner, held in self.inner[len(kept) : folds]:
+            estimator = inner.estimator(record, {**record.inner, **self.parameters(record)})
+            kept.append(Outputs.of(estimator, held.vectors, record.added))
+        return kept[:folds]
+
+    def parameters(self, record: HeadRecord) -> Mapping[str, Any]:
+        """What ``--tune`` found best in the record's search space; searched once."""
+        if record.name not in self._parameters:
+            self._parameters[record.name] = _search(self, record) if self.tune and record.tune and self.inner else {}
+        return self._parameters[record.name]
 
     def estimator(
         self, record: HeadRecord, parameters: Mapping[str, Any], on: tuple[np.ndarray, np.ndarray] | None = None
@@ -155,47 +171,74 @@ class Trainer:
 
 
 def _single(trainer: Trainer, record: HeadRecord) -> FittedHead:
-    """An estimator; its outputs are calibrated on one inner hold-out where its record says so."""
-    parameters = _search(trainer, record) if trainer.tune and record.tune else {}
-    estimator = trainer.estimator(record, parameters)
-    calibration = _calibration(trainer, record, parameters) if record.calibrate else Calibration()
-    shift = trainer.shift if calibration.map else np.ones(len(trainer.shift))  # else nothing undoes it
-    return Single(estimator, calibration, shift)
+    """An estimator and the map that calibrates its outputs; the plain one where nothing can be held out."""
+    estimator = trainer.estimator(record, trainer.parameters(record))
+    held: list[Outputs] = []
+    with suppress(HeadError):  # a class too scarce to resample without what is held out
+        held = trainer.unseen_outputs(record, record.calibrate)
+    if not held:
+        return Single(estimator, Calibration(), np.ones(len(trainer.shift)), record.added)  # nothing undoes the shift
+    labels = np.concatenate([images.labels for _, images in trainer.inner[: len(held)]])
+    return Single(estimator, fit_calibration(Outputs.joined(held), labels), trainer.shift, record.added)
 
 
-def _calibration(trainer: Trainer, record: HeadRecord, parameters: dict[str, Any]) -> Calibration:
-    """Fitted on one inner fold; the plain softmax where classes are too scarce to hold images out or to resample."""
-    for inner, held in trainer.inner[:1]:
-        with suppress(HeadError):
-            return fit_calibration(margins(inner.estimator(record, parameters), held.vectors), held.labels)
-    return Calibration()
+def _unseen_single(trainer: Trainer, record: HeadRecord) -> np.ndarray:
+    head = trainer.plain(record.name)
+    assert isinstance(head, Single)
+    return head.calibration(Outputs.joined(trainer.unseen_outputs(record)))
 
 
 def _search(trainer: Trainer, record: HeadRecord) -> dict[str, Any]:
-    """The parameters of the record's search space with the best macro recall on the inner folds."""
+    """The parameters of the record's search space that are best by the criterion on the inner folds."""
+    labels = np.concatenate([held.labels for _, held in trainer.inner])
 
-    def recall(parameters: dict[str, Any]) -> float:
+    def goodness(parameters: dict[str, Any]) -> float:
         predicted = [inner.estimator(record, parameters).predict(held.vectors) for inner, held in trainer.inner]
-        labels = [held.labels for _, held in trainer.inner]
-        return balanced_accuracy_score(np.concatenate(labels), np.concatenate(predicted))
+        return trainer.criterion(labels, np.concatenate(predicted).astype(np.int64), trainer.costs)
 
-    return max(ParameterGrid(dict(record.tune)), key=recall) if trainer.inner else {}
+    return max(ParameterGrid(dict(record.tune)), key=goodness)
 
 
 def _vote(trainer: Trainer, record: HeadRecord) -> FittedHead:
     return Voting([trainer.plain(member) for member in record.members])
 
 
+def _unseen_vote(trainer: Trainer, record: HeadRecord) -> np.ndarray:
+    return np.mean([trainer.unseen_scores(member) for member in record.members], axis=0)
+
+
 def _stack(trainer: Trainer, record: HeadRecord) -> FittedHead:
     """Members fitted on the whole part; the last estimator on their inner out-of-fold scores."""
-    members = [trainer.plain(member) for member in record.members]
-    unseen = [trainer.unseen_scores(member) for member in record.members]
-    last = trainer.estimator(record, {}, on=(stacked([scores for scores, _ in unseen]), unseen[0][1]))
+    labels, members = trainer.held_labels, [trainer.plain(member) for member in record.members]
+    last = trainer.estimator(record, {}, on=(_unseen_members(trainer, record), labels))
     shift = np.ones(len(trainer.shift)) if trainer.balancer.weighted else trainer.shift  # weights shift the last one
     return Stacking(members, last, shift)
 
 
-COMBINE: dict[str, Callable[[Trainer, HeadRecord], FittedHead]] = {"single": _single, "vote": _vote, "stack": _stack}
+def _unseen_stack(trainer: Trainer, record: HeadRecord) -> np.ndarray:
+    """The last estimator fitted without each inner fold in turn."""
+    head, vectors, labels = trainer.plain(record.name), _unseen_members(trainer, record), trainer.held_labels
+    assert isinstance(head, Stacking)
+    folds = PredefinedSplit(np.repeat(range(len(trainer.inner)), [len(held.labels) for _, held in trainer.inner]))
+    return cross_val_predict(head.last, vectors, labels, cv=folds, method="predict_proba")
+
+
+def _unseen_members(trainer: Trainer, record: HeadRecord) -> np.ndarray:
+    return stacked([trainer.unseen_scores(member) for member in record.members])
+
+
+class Combination(NamedTuple):
+    """How a head is fitted, and how its inner out-of-fold scores come about."""
+
+    fit: Callable[[Trainer, HeadRecord], FittedHead]
+    unseen: Callable[[Trainer, HeadRecord], np.ndarray]
+
+
+COMBINE = {
+    "single": Combination(_single, _unseen_single),
+    "vote": Combination(_vote, _unseen_vote),
+    "stack": Combination(_stack, _unseen_stack),
+}
 """How a head is made, by ``HeadRecord.combine``."""
 
 

@@ -28,7 +28,8 @@ ROUNDING = 1e-6  # a difference of replicates that is smaller is none
 RULE_OF_THREE = 3  # cases that may differ where none of many does (Hanley and Lippman-Hand 1983)
 POWER = 0.8
 BASELINE = "none"
-OF_THE_BALANCER = ("balancer", "versions")  # settings that may differ from the baseline
+OF_THE_BALANCER = ("balancer", "versions", "balance_seeds")  # settings that may differ from the baseline
+OF_THRESHOLDS = ("criterion", "cost")  # these too, unless all heads are tuned by them
 METHOD, FITTED = "method", "fitted heads"  # what a test is about
 ABOUT = {"cv": METHOD, "leaky": METHOD, "split": FITTED}
 
@@ -372,7 +373,8 @@ def _row(cell: Cell, metric: str, result: PairedResult) -> dict[str, Any]:
 
 def _context(cell: Cell) -> str:
     """All that a cell and its baseline must share: everything but the balancer and the library that serves it alone."""
-    shared = {name: value for name, value in cell.settings.items() if name not in OF_THE_BALANCER}
+    own = OF_THE_BALANCER if cell.settings.get("tune") else OF_THE_BALANCER + OF_THRESHOLDS
+    shared = {name: value for name, value in cell.settings.items() if name not in own}
     serving = {"sklearn"}
     for head in shared.get("heads", {}).values():
         serving |= {package_of(head.get("build", "")), package_of(head.get("fast", ""))}

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from headroom.heads.cell import FoldScores
-from headroom.heads.scores.calibration import Recalibration, recalibrate
+from headroom.heads.scores.recalibration import Recalibration, recalibrate
 
 ECE_BINS = 15
 WIDE = 64  # columns from which adding row to row is faster than cumsum

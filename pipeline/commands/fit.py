@@ -55,8 +55,8 @@ def _fitted(asked: SimpleNamespace) -> list[dict[str, Any]]:
     for line in cached.unreadable:
         say(f"note: {line}")
     planned = plan_problems(cached, asked.dataset or (), asked.model or ())
-    names = ("folds", "protocol", "seed", "reduce", "tune", "balance_seeds")
-    settings = GridSettings(**{name: getattr(asked, name) for name in names})
+    names = ("folds", "protocol", "seed", "reduce", "tune", "criterion", "balance_seeds")
+    settings = GridSettings(**{name: getattr(asked, name) for name in names}, cost=tuple(asked.cost or ()))
     augmented = any(BALANCERS[name].views for name in balancers)
     rows: list[dict[str, Any]] = []
     notes: list[str] = []

@@ -6,9 +6,9 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from headroom.heads.scores.bootstrap import draw_weights
-from headroom.heads.scores.calibration import p_worse
 from headroom.heads.scores.metrics import PER_CLASS, evaluate
 from headroom.heads.scores.predictions import Predictions, Sums
+from headroom.heads.scores.recalibration import p_worse
 
 NAMES = ("calibration_intercept", "calibration_slope", "calibration_loss")
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 
-from headroom.heads.models import fit_cuts, fit_offsets
+from headroom.heads.thresholds import fit_cuts, fit_offsets
 
 
 def graded(seed, classes=4, size=400):
