@@ -66,7 +66,7 @@ FOLD = {
 }
 SCORED = {
     **{"key": ANY, "about": Codec("", json.dumps, json.loads)},
-    **dict.fromkeys(("by_fold", "drawn", "left_out", "tested", "before", "after", "version"), ANY),
+    **dict.fromkeys(("by_fold", "drawn", "left_out", "tradeoff", "tested", "before", "after", "version"), ANY),
 }
 TABLES = {
     "problems": (PROBLEM, "fingerprint"),

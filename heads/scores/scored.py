@@ -14,6 +14,7 @@ from headroom.heads.samples import Problem
 from headroom.heads.scores.bootstrap import draw_weights, drawn_metrics, percentile_interval
 from headroom.heads.scores.metrics import METRICS, evaluate, number
 from headroom.heads.scores.predictions import Pooled, Sums, pooled
+from headroom.heads.scores.tradeoff import tradeoff
 
 VERSION = 1  # raised whenever the same predictions would lead to other numbers
 FEW = 24  # cells that are scored sooner here than workers start
@@ -39,6 +40,10 @@ class Scored:
         Metrics on the images that each bootstrap replicate draws, and on those that it leaves out (without slow ones).
     tested, before, after : ndarray of int64, shape (folds, k)
         Tested images a class, and training images a class before and after balancing.
+    ranking : str
+        Digest of the scores.
+    tradeoff : dict of str to ndarray of float32
+        Accuracy and macro recall of a moved decision, see `tradeoff`.
     """
 
     n: int
@@ -52,6 +57,8 @@ class Scored:
     tested: np.ndarray
     before: np.ndarray
     after: np.ndarray
+    ranking: str
+    tradeoff: dict[str, np.ndarray]
 
     @property
     def test_train(self) -> float:
@@ -95,6 +102,8 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
         tested=np.array([np.bincount(fold.labels, minlength=k) for fold in folds]),
         before=np.array([fold.counts_before for fold in folds]),
         after=np.array([fold.counts_after for fold in folds]),
+        ranking=_digest([repeat.predictions.scores.astype(np.float32).view(np.int32).ravel() for repeat in repeats]),
+        tradeoff=tradeoff(folds, repeats, weights),
     )
 
 
@@ -156,8 +165,8 @@ def _digest(arrays: Sequence[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-_PLAIN = ("n", "metrics", "intervals", "images", "layout")
-_TABLES = {"by_fold": np.float64, "drawn": np.float32, "left_out": np.float32}
+_PLAIN = ("n", "metrics", "intervals", "images", "layout", "ranking")
+_TABLES = {"by_fold": np.float64, "drawn": np.float32, "left_out": np.float32, "tradeoff": np.float32}
 _COUNTS = ("tested", "before", "after")
 
 
