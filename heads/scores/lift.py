@@ -183,8 +183,8 @@ def lifts(
     Returns
     -------
     list of dict
-        ``dataset``, ``model``, ``head``, ``balance``, ``against``, ``protocol``; ``lift`` with ``low``, ``high``,
-        ``p``, ``p_holm``; ``p_same``, of a lift outside the region of practical equivalence (two one-sided tests,
+        ``key``, ``dataset``, ``model``, ``head``, ``balance``, ``against``, ``protocol``; ``lift`` with ``low``,
+        ``high``, ``p``, ``p_holm``; ``p_same``, of a lift outside the region of practical equivalence (two one-sided tests,
         Holm); ``gain`` in macro recall as fitted with ``gain_p_holm``, and ``move``, what of it is no lift;
         ``window``, the accuracies that were compared; ``matched`` and ``matched_recall``, the difference in macro
         recall (accuracy) at the baseline's own accuracy (macro recall), dicts of ``at``, ``difference``, ``low``,
@@ -223,7 +223,7 @@ def _row(cell: Cell, baseline: Cell, scored: Mapping[str, Scored], rope: float, 
     gain = contrast([cell], [baseline], scored, [JUDGED], rope)[JUDGED]
     move = None if found.difference is None or gain.difference is None else gain.difference - found.difference
     return {
-        **cell.place,
+        **{"key": cell.key, **cell.place},
         **{"against": BASELINE, "protocol": cell.protocol, "lift": found.difference},
         **{
             "low": found.low,
