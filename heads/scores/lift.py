@@ -184,8 +184,8 @@ def lifts(
     -------
     list of dict
         ``key``, ``dataset``, ``model``, ``head``, ``balance``, ``against``, ``protocol``; ``lift`` with ``low``,
-        ``high``, ``p``, ``p_holm``; ``p_same``, of a lift outside the region of practical equivalence (two one-sided tests,
-        Holm); ``gain`` in macro recall as fitted with ``gain_p_holm``, and ``move``, what of it is no lift;
+        ``high``, ``p``, ``p_holm``; ``p_same``, of a lift outside the region of practical equivalence (two one-sided
+        tests, Holm); ``gain`` in macro recall as fitted with ``gain_p_holm``, and ``move``, what of it is no lift;
         ``window``, the accuracies that were compared; ``matched`` and ``matched_recall``, the difference in macro
         recall (accuracy) at the baseline's own accuracy (macro recall), dicts of ``at``, ``difference``, ``low``,
         ``high``; ``kind``, see `kind_of`; ``reason`` why there is no lift, else empty. What cannot be said is None.
