@@ -23,7 +23,7 @@ JUDGED = "recall_macro"
 POINTS = 21  # accuracies at which two curves are compared
 RARE = 3  # cases of which none may show a difference, and the true share still be 3 / n (the rule of three)
 SIGNIFICANT = 0.05
-KINDS = LIFTS, MOVES, HARMS, UNCHANGED, UNCLEAR = ("lifts", "moves", "harms", "unchanged", "unclear")
+KINDS = LIFTS, MOVES, HARMS, NO_LIFT, UNCLEAR = ("lifts", "moves", "harms", "no lift", "unclear")
 NO_SCORES = "a score is not a finite number"
 
 
@@ -116,14 +116,12 @@ def _slope(*curves: Curve) -> float:
     return gained / lost if lost < 0 else 0.0
 
 
-def matched_values(balanced: Curve, baseline: Curve, at: np.ndarray, axis: str) -> np.ndarray:
-    """Difference of the best of one axis where the other is no less than ``at``, shape (1 + b,); NaN out of reach."""
-    heights = []
-    for curve in (balanced, baseline):
-        known, wanted = (curve.accuracy, curve.recall) if axis == "accuracy" else (curve.recall, curve.accuracy)
-        best = np.where(known >= at[:, None], wanted, -np.inf).max(axis=1)
-        heights.append(np.where(np.isfinite(best), best, np.nan))
-    return heights[0] - heights[1]
+def matched_values(balanced: Curve, baseline: Curve, at: np.ndarray, axis: str) -> tuple[np.ndarray, np.ndarray]:
+    """Difference of the best of one axis where the other is no less than ``at``, and than both reach: (1 + b,) each."""
+    sides = [(curve.accuracy, curve.recall)[:: 1 if axis == "accuracy" else -1] for curve in (balanced, baseline)]
+    at = np.minimum(at, np.min([known.max(axis=1) for known, _ in sides], axis=0))
+    best = [np.where(known >= at[:, None], wanted, -np.inf).max(axis=1) for known, wanted in sides]
+    return best[0] - best[1], at
 
 
 def judged(values: np.ndarray, rope: float = ROPE, widen: float = 1.0) -> PairedResult:
@@ -187,13 +185,21 @@ def lifts(
         ``high``, ``p``, ``p_holm``; ``p_same``, of a lift outside the region of practical equivalence (two one-sided
         tests, Holm); ``gain`` in macro recall as fitted with ``gain_p_holm``, and ``move``, what of it is no lift;
         ``window``, the accuracies that were compared; ``matched`` and ``matched_recall``, the difference in macro
-        recall (accuracy) at the baseline's own accuracy (macro recall), dicts of ``at``, ``difference``, ``low``,
-        ``high``; ``kind``, see `kind_of`; ``reason`` why there is no lift, else empty. What cannot be said is None.
+        recall (accuracy) at the baseline's own accuracy (macro recall), or as near to it as both reach, dicts of
+        ``at``, ``difference``, ``low``, ``high``; ``kind``, see `kind_of`; ``reason`` why there is no lift, else
+        empty. What cannot be said is None. Equal scores have no lift by construction and count in no family.
     """
     pairs = plan_comparisons([cell for cell in cells if cell.protocol in PROTOCOLS], scored).pairs
     rows = [_row(cell, baseline, scored, rope, widen) for cell, baseline in pairs]
-    for name, adjusted in (("p", "p_holm"), ("p_same", "p_same"), ("gain_p_holm", "gain_p_holm")):
-        for row, p in zip(rows, holm([row[name] for row in rows]), strict=True):
+    tested = [
+        row for row, pair in zip(rows, pairs, strict=True) if len({scored[cell.key].ranking for cell in pair}) > 1
+    ]
+    for family, name, adjusted in (
+        (tested, "p", "p_holm"),
+        (tested, "p_same", "p_same"),
+        (rows, "gain_p_holm", "gain_p_holm"),
+    ):
+        for row, p in zip(family, holm([row[name] for row in family]), strict=True):
             row[adjusted] = p
     for row in rows:
         row["kind"] = kind_of(row)
@@ -203,12 +209,12 @@ def lifts(
 def kind_of(row: Mapping[str, Any]) -> str:
     """What a balancer does, one of `KINDS`, by tests corrected for their number at 5 %.
 
-    Moves: its lift is shown to be practically none, and its gain in macro recall as fitted is shown. Unchanged: the
+    Moves: its lift is shown to be practically none, and its gain in macro recall as fitted is shown. No lift: the
     first without the second. Lifts, harms: its lift is shown, and which way. Else unclear.
     """
     if row["p_same"] is not None and row["p_same"] < SIGNIFICANT:
         gains = row["gain_p_holm"] is not None and row["gain_p_holm"] < SIGNIFICANT
-        return MOVES if gains else UNCHANGED
+        return MOVES if gains else NO_LIFT
     if row["p_holm"] is None or row["p_holm"] >= SIGNIFICANT:
         return UNCLEAR
     return LIFTS if row["lift"] > 0 else HARMS
@@ -229,7 +235,7 @@ def _row(cell: Cell, baseline: Cell, scored: Mapping[str, Scored], rope: float, 
             "low": found.low,
             "high": found.high,
             "p": found.p,
-            "p_holm": None,
+            "p_holm": found.p,
             "p_same": _p_same(found, one, other, rope),
         },
         **{
@@ -258,5 +264,6 @@ def _p_same(found: PairedResult, one: Scored, other: Scored, rope: float) -> flo
 def _matched(balanced: Curve, baseline: Curve, fitted: Scored, axis: str, widen: float) -> dict[str, float | None]:
     """The difference where the baseline is as fitted."""
     at = np.concatenate([[fitted.metrics[axis]], fitted.drawn[axis][:REPLICATES]]).astype(np.float64)
-    found = judged(matched_values(balanced, baseline, at, axis), widen=widen)
+    values, at = matched_values(balanced, baseline, at, axis)
+    found = judged(values, widen=widen)
     return {"at": number(at[0]), "difference": found.difference, "low": found.low, "high": found.high}

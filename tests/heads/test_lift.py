@@ -57,10 +57,16 @@ def test_thresholds_on_the_same_scores_lift_by_exactly_nothing(problem):
     none = make_cell(problem)
     folds = tuple(replace(fold, predicted=(fold.scores * OFFSETS).argmax(axis=1)) for fold in none.folds)
     row = lift_of([none, replace(none, key="t", balance="threshold", folds=folds)], problem)
-    assert (row["lift"], row["low"], row["high"], row["p"], row["p_same"]) == (0, 0, 0, 1, 0)
+    assert (row["lift"], row["low"], row["high"], row["p_holm"], row["p_same"]) == (0, 0, 0, 1, 0)
     assert row["move"] == row["gain"] != 0
     assert row["matched"]["difference"] == row["matched_recall"]["difference"] == 0
-    assert row["kind"] in ("moves", "unchanged")
+    assert row["kind"] in ("moves", "no lift")
+
+
+def test_equal_scores_count_in_no_family(problem):
+    none, other = ranked(problem, blur=0.5), ranked(problem, "smote", blur=0.6)
+    same = replace(none, key="t", balance="threshold")
+    assert lift_of([none, same, other], problem)["p_holm"] == lift_of([none, other], problem)["p"]
 
 
 def test_a_shift_of_the_prior_moves_along_the_same_curve(problem):
@@ -77,6 +83,7 @@ def test_a_better_ranking_is_a_lift_and_a_worse_one_harms(problem):
     assert found["smote"]["kind"] == "lifts"
     assert found["smote"]["lift"] > 0.03
     assert found["smote"]["matched"]["low"] > 0
+    assert found["adasyn"]["matched"]["at"] == pytest.approx(found["adasyn"]["window"][1])  # as near as both reach
     assert found["adasyn"]["kind"] == "harms"
     assert found["adasyn"]["p_holm"] == 2 * found["adasyn"]["p"]  # the smaller of the two
 
@@ -151,7 +158,7 @@ def test_nearly_equal_scores_of_few_images_are_no_evidence_of_equality():
         (0.01, 0.5, 0.01, -0.03, "harms"),
         (0.5, 0.01, 0.01, 0.0, "moves"),
         (0.01, 0.01, 0.01, 0.004, "moves"),
-        (0.5, 0.01, 0.5, 0.0, "unchanged"),
+        (0.5, 0.01, 0.5, 0.0, "no lift"),
         (0.5, 0.2, 0.01, 0.01, "unclear"),
         (None, None, None, None, "unclear"),
     ],
