@@ -90,14 +90,15 @@ def _shares(run: np.ndarray) -> dict[str, Any]:
     """Of lifts with the ends of their intervals and p."""
     lift, low, high, p = run.T
     true, half = lift.mean(), (high - low) / 2
-    return {
-        "lift": round(true, 4),
-        "deviation": round(lift.std(ddof=1), 4),
-        "error": round(half.mean() / 1.96, 4),
-        "wrong": round((p < 0.05).mean(), 3),
-        "wrong_of_mean": round((np.abs(lift - true) > half).mean(), 3),
-        "covered": round(((low <= true) & (true <= high)).mean(), 3),
+    shares = {
+        "lift": true,
+        "deviation": lift.std(ddof=1),
+        "error": half.mean() / 1.96,
+        "wrong": (p < 0.05).mean(),
+        "wrong_of_mean": (np.abs(lift - true) > half).mean(),
+        "covered": ((low <= true) & (true <= high)).mean(),
     }
+    return {name: round(float(value), 4) for name, value in shares.items()}
 
 
 def _simulation(case: Case, seed: int) -> tuple[float, ...]:

@@ -145,7 +145,7 @@ def judged(values: np.ndarray, rope: float = ROPE, widen: float = 1.0) -> Paired
     --------
     >>> result = judged(np.concatenate([[0.03], np.linspace(0.0, 0.06, 101)]))
     >>> print(f"{result.difference:.3f} [{result.low:.3f}, {result.high:.3f}], p = {result.p:.3f}")
-    0.030 [-0.004, 0.064], p = 0.087
+    0.030 [-0.004, 0.064], p = 0.088
     """
     difference, drawn = float(values[0]), values[1:][np.isfinite(values[1:])]
     if not np.isfinite(difference):
