@@ -66,7 +66,8 @@ FOLD = {
 }
 SCORED = {
     **{"key": ANY, "about": Codec("", json.dumps, json.loads)},
-    **dict.fromkeys(("by_fold", "drawn", "calibration_loss", "left_out", "tested", "before", "after", "version"), ANY),
+    **dict.fromkeys(("by_fold", "drawn", "tradeoff", "calibration_loss", "left_out"), ANY),
+    **dict.fromkeys(("tested", "before", "after", "version"), ANY),
 }
 TABLES = {
     "problems": (PROBLEM, "fingerprint"),
@@ -207,6 +208,9 @@ class Results:
                     got=f"{self.path} has format {version}, this headroom reads {VERSION}",
                     remedy="move it away and fit again, or use the headroom that wrote it",
                 )
+            there = [column for _, column, *_ in connection.execute("PRAGMA table_info(scored)")]
+            if there and there != list(SCORED):  # of another version, which no row of it could be read from
+                connection.execute("DROP TABLE scored")
             for table, (columns, key) in TABLES.items():
                 typed = ", ".join(f"{name} {codec.type}" for name, codec in columns.items())
                 connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({typed}, PRIMARY KEY ({key}))")

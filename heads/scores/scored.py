@@ -15,6 +15,7 @@ from headroom.heads.scores.bootstrap import blocks, draw_weights
 from headroom.heads.scores.intervals import effective_groups, interval, metric_interval
 from headroom.heads.scores.metrics import METRICS, PER_CLASS, evaluate, number
 from headroom.heads.scores.predictions import Pooled, Sums, pooled
+from headroom.heads.scores.tradeoff import tradeoff
 
 VERSION = 2  # raised whenever the same predictions would lead to other numbers
 FEW = 24  # cells that are scored sooner here than workers start
@@ -48,6 +49,10 @@ class Scored:
         Confusion matrices of the images that each replicate leaves out, sum of the repeats.
     tested, before, after : ndarray of int64, shape (folds, k)
         Tested images a class, and training images a class before and after balancing.
+    ranking : str
+        Digest of the scores.
+    tradeoff : dict of str to ndarray of float32
+        Accuracy and macro recall of a moved decision, see `tradeoff`.
     units : list of float
         Groups of equal size that would tell as much: of all images, then of each class.
     positive : str, optional
@@ -69,6 +74,8 @@ class Scored:
     before: np.ndarray
     after: np.ndarray
     units: list[float]
+    ranking: str
+    tradeoff: dict[str, np.ndarray]
     positive: str | None = None
 
     @property
@@ -148,6 +155,8 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
         before=np.array([fold.counts_before for fold in folds]),
         after=np.array([fold.counts_after for fold in folds]),
         units=units.tolist(),
+        ranking=_digest([repeat.predictions.scores.astype(np.float32).view(np.int32).ravel() for repeat in repeats]),
+        tradeoff=tradeoff(folds, repeats, weights),
     )
 
 
@@ -212,8 +221,8 @@ def _digest(arrays: Sequence[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-_PLAIN = ("n", "metrics", "intervals", "by_class", "confusion", "images", "layout", "units")
-_TABLES = {"by_fold": np.float64, "drawn": np.float32}
+_PLAIN = ("n", "metrics", "intervals", "by_class", "confusion", "images", "layout", "units", "ranking")
+_TABLES = {"by_fold": np.float64, "drawn": np.float32, "tradeoff": np.float32}
 _COUNTS = ("tested", "before", "after")
 
 

@@ -93,6 +93,12 @@ def test_it_is_computed_again_for_another_version_other_metrics_and_a_new_fit(ke
     assert len(computed) == 9
 
 
+def test_a_table_with_other_columns_is_made_again(kept, problem, computed):
+    kept._connection.execute("ALTER TABLE scored DROP COLUMN left_out")
+    with Results(kept.path) as results:
+        assert len(scored_of(results, problem)) == len(computed) == 2
+
+
 def test_metrics_by_fold_are_those_of_the_fold(problem):
     cell = make_cell(problem, repeats=2)
     scored = score_folds(cell.folds, problem.groups, problem.ordinal)
