@@ -13,7 +13,7 @@ from headroom.heads.scores.bootstrap import CONFIDENCE
 from headroom.heads.scores.metrics import MetricRecord
 
 FEW_GROUPS = 25  # below, intervals and tests miss their level in simulation: docs/validity.md
-FEW_OF_A_CLASS = 8
+FEW_OF_A_CLASS = 12
 TINY = 1e-12
 
 
