@@ -9,7 +9,7 @@ from pathlib import Path
 from headroom.heads.results import Results
 from headroom.heads.scores.scored import scored_cells
 from headroom.pipeline.report.curves import draw_tradeoff
-from headroom.pipeline.report.figures import drawing
+from headroom.pipeline.report.style import drawing
 
 PICTURE = Path(__file__).with_name("tradeoff.png")
 PANEL = (2.7, 3.0)  # inches
@@ -38,7 +38,8 @@ def main() -> None:
         figure.set_size_inches(PANEL[0] * len(options.heads), PANEL[1])
         panels = figure.subplots(1, len(options.heads), sharex=True, sharey=True, squeeze=False)[0]
         for axes, head in zip(panels, options.heads, strict=True):
-            draw_tradeoff(axes, [cell for cell in cells if cell.head == head], scored)
+            draw_tradeoff(axes, [(cell, scored[cell.key]) for cell in cells if cell.head == head])
+            axes.get_legend().remove()
             axes.set_title(head, fontsize=9, loc="left")
             axes.label_outer()
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=5)

@@ -185,6 +185,8 @@ class Details:
     resampled : tuple of str and Scored, optional
         A balancer that changes the training images, and a cell with it.
     map : EmbeddingMap, optional
+    tradeoff : sequence of Cell and Scored
+        The best row's head without balancing and with some balancers.
     """
 
     plain: Shown | None = None
@@ -192,3 +194,4 @@ class Details:
     best: Shown | None = None
     resampled: tuple[str, Scored] | None = None
     map: EmbeddingMap | None = None
+    tradeoff: Sequence[tuple[Cell, Scored]] = ()

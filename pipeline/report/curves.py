@@ -1,6 +1,6 @@
 """The trade-off of one head: what each balancer reaches when the decision moves, and where it was as fitted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
@@ -9,23 +9,22 @@ from headroom.heads.scores.comparing import BASELINE
 from headroom.heads.scores.lift import curve_of
 from headroom.heads.scores.scored import Scored
 from headroom.heads.scores.tradeoff import AXES
-from headroom.pipeline.report.figures import COLOURS, INK
+from headroom.pipeline.report.style import COLOURS, INK
 from headroom.pipeline.report.words import balancer, digits
 
 MARKERS = "oD^sv"
 
 
-def draw_tradeoff(axes: Axes, cells: Sequence[Cell], scored: Mapping[str, Scored]) -> str:
+def draw_tradeoff(axes: Axes, cells: Sequence[tuple[Cell, Scored]]) -> str:
     """Draw macro recall against accuracy for cells of one head, as fitted as points, and say it in words.
 
     A balancer that leaves the scores as they are, as thresholds do, has its point on the curve of the others.
     """
     drawn: set[str] = set()
     said = []
-    order = sorted(cells, key=lambda cell: cell.balance != BASELINE)
-    colours = [INK, *COLOURS * len(order)] if order and order[0].balance == BASELINE else COLOURS * len(order)
-    for cell, colour, marker in zip(order, colours, MARKERS * len(order), strict=False):
-        found = scored[cell.key]
+    order = sorted(cells, key=lambda each: each[0].balance != BASELINE)
+    colours = [INK, *COLOURS * len(order)] if order and order[0][0].balance == BASELINE else COLOURS * len(order)
+    for (cell, found), colour, marker in zip(order, colours, MARKERS * len(order), strict=False):
         accuracy, recall = (found.metrics[name] for name in AXES)
         name = balancer(cell.balance) if cell.balance != BASELINE else "no balancing"
         if found.ranking not in drawn:
@@ -35,6 +34,7 @@ def draw_tradeoff(axes: Axes, cells: Sequence[Cell], scored: Mapping[str, Scored
         axes.plot(accuracy or 0.0, recall or 0.0, linestyle="none", marker=marker, color=colour, label=name)
         said.append(f"{name} {digits(accuracy)} / {digits(recall)}")
     axes.set(xlabel="accuracy", ylabel="macro recall")
+    axes.legend()
     return (
         "Macro recall against accuracy as the decision moves between the classes, from kept scores; a point is the "
         f"head as fitted (accuracy / macro recall): {'; '.join(said)}."

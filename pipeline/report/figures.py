@@ -1,17 +1,12 @@
 """The figures of a report: one record each, drawn for one data set."""
 
-import io
 import re
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
@@ -23,20 +18,11 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.predictions import ECE_BINS
 from headroom.pipeline.report.chapter import LEAKY, Chapter, Details, Shown
+from headroom.pipeline.report.curves import draw_tradeoff
+from headroom.pipeline.report.style import BLUE, COLOURS, INK, MIDDLE, RED, WIDE, as_svg, drawing
 from headroom.pipeline.report.words import QUESTION, Row, bounds, capital, digits, mark
 
-STYLE = mpl.rc_params_from_file(Path(__file__).with_name("templates") / "figures.mplstyle", use_default_template=False)
-COLOURS = STYLE["axes.prop_cycle"].by_key()["color"]
-BLUE, RED = COLOURS[:2]
-INK, FAINT, MIDDLE = (STYLE[name] for name in ("text.color", "grid.color", "xtick.color"))
-# In a page, colours follow its theme.
-THEME = {INK: "currentColor", FAINT: "var(--grid)", MIDDLE: "var(--faint)"} | {
-    colour: f"var(--c{number})" for number, colour in enumerate(COLOURS)
-}
 FILES: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
-
-SIZE = (3.5, 3.2)  # inches
-WIDE = 5.0  # inches from which a figure takes the whole width of a page
 MOST_LINES = 36
 MOST_CLASSES = 12
 MOST_FOLDS = 10
@@ -97,30 +83,6 @@ def save_figures(chapter: Chapter, details: Details, folder: Path) -> list[Path]
             saved.append(folder / f"{name}-{record.name}.{kind}")
             figure.savefig(saved[-1], dpi=300, facecolor="white", metadata=undated)
     return saved
-
-
-@contextmanager
-def drawing() -> Iterator[Figure]:
-    """Give an empty figure of the house style."""
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)  # the viewer's fonts have them
-        yield Figure(SIZE, layout="constrained")
-
-
-def as_svg(figure: Figure, name: str, title: str, description: str) -> str:
-    """A figure as SVG for a page: text as text, colours that follow the page's theme, ids that begin with ``name``.
-
-    ``title`` and ``description`` are the text alternative.
-    """
-    out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = out.getvalue().partition("<svg")[2]
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    svg = re.sub("|".join(THEME), lambda found: THEME[found.group()], svg)
-    svg = re.sub(r"font: ([^;\"]*?)'[^\"]*?sans-serif", r"font: \1var(--sans)", svg)
-    words = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
-    head, _, body = svg.partition(">")
-    return f'<svg role="img" aria-labelledby="{name}-title {name}-desc"{head}>{words}{body}'
 
 
 def _drawn(chapter: Chapter, details: Details) -> Iterator[tuple[FigureRecord, Figure, str]]:
@@ -366,10 +328,16 @@ def _cost(axes: Axes, chapter: Chapter, _: Details) -> str:
     )
 
 
+def _tradeoff(axes: Axes, _: Chapter, details: Details) -> str:
+    """The curves of the best row's head with and without balancers."""
+    return draw_tradeoff(axes, details.tradeoff) if len(details.tradeoff) > 1 else ""
+
+
 FIGURES: tuple[FigureRecord, ...] = (
     FigureRecord("forest-recall", "compared", "{criterion}", _forest),
     FigureRecord("forest-accuracy", "compared", "Accuracy", partial(_forest, metric="accuracy")),
     FigureRecord("gains", "compared", "Change of {criterion}, percentage points", _gains),
+    FigureRecord("tradeoff", "lift", "Lift or move", _tradeoff),
     FigureRecord("class-recall", "classes", "Recall by class", _class_recall),
     FigureRecord("confusion-plain", "classes", "Confusion, no balancing", partial(_confusion, side="plain")),
     FigureRecord("confusion-balanced", "classes", "Confusion, balanced", partial(_confusion, side="balanced")),

@@ -17,6 +17,7 @@ from headroom.heads.cell import Cell
 from headroom.heads.samples import Problem
 from headroom.heads.scores.comparing import ABOUT, comparisons, corrected, plan_comparisons
 from headroom.heads.scores.leaderboard import leaderboard
+from headroom.heads.scores.lift import lifts
 from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.reseeding import balance_seed_sd
 from headroom.pipeline.cache import EmbeddingFile, kept
@@ -86,7 +87,16 @@ def compute_details(source: Source, chapter: Chapter) -> Details:
         best=plain if sides[0] is chapter.best else balanced,
         resampled=(words.balancer(row["balance"]), source.scored[row["key"]]) if row else None,
         map=_embedding_map(mapped) if mapped else None,
+        tradeoff=[(source.cells[key], source.scored[key]) for key in _tradeoff_keys(chapter, sides)],
     )
+
+
+def _tradeoff_keys(chapter: Chapter, sides: Sequence[Row | None]) -> list[str]:
+    """The best row's head without balancing, with its best balancer, and with those that everyone asks about."""
+    keys = [row["key"] for row in sides if row]
+    asked = ("threshold", "class-weight", QUESTION)
+    others = [item["key"] for item in chapter.comparisons if item["baseline_key"] in keys and item["balance"] in asked]
+    return list(dict.fromkeys([*keys, *others]))
 
 
 def _sides(chapter: Chapter) -> tuple[Row | None, Row | None]:
@@ -104,7 +114,12 @@ def _chapter(source: Source) -> Chapter:
     """All but figures."""
     all_rows, all_compared = _rows(source), _compared(source)
     standings = [
-        Standing(source, list(rows), [item for item in all_compared if item["protocol"] == protocol])
+        Standing(
+            source,
+            list(rows),
+            [item for item in all_compared if item["protocol"] == protocol],
+            _lifts(source, protocol),
+        )
         for protocol, rows in groupby(all_rows, key=lambda row: row["protocol"])
         if protocol != LEAKY
     ]
@@ -122,6 +137,7 @@ def _chapter(source: Source) -> Chapter:
         images=len(problem.labels),
         rows=rows,
         comparisons=compared,
+        lifts=[item for standing in honest for item in standing.lifts if item["key"] in source.shown],
         columns=columns,
         compared_columns=_differing(compared),
         setting=words.settings(rows[0], common) if rows else "",
@@ -177,6 +193,16 @@ def _compared(source: Source) -> list[Row]:
 
     found.sort(key=lambda item: (*family(item), -item["difference"], by_name(item)))
     return [item for _, items in groupby(found, key=family) for item in corrected(list(items))]
+
+
+def _lifts(source: Source, protocol: str) -> list[Row]:
+    """Of every balancer by one protocol the lift, the largest first; Holm's correction is over all of them."""
+    cells = [cell for cell in source.cells.values() if cell.protocol == protocol]
+    found = [
+        item | source.setting(source.cells[item["key"]])
+        for item in lifts(cells, source.scored, rope=source.settings.rope)
+    ]
+    return sorted(found, key=lambda item: (item["lift"] is None, -(item["lift"] or 0), by_name(item)))
 
 
 def _facts(source: Source, problem: Problem, rows: list[Row]) -> dict[str, str]:
@@ -283,6 +309,7 @@ def _digest(source: Source, chapter: Chapter) -> str:
         chapter.classes,
         chapter.rows,
         chapter.comparisons,
+        chapter.lifts,
         chapter.counts,
         asdict(chapter.settings),
     )

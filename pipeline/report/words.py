@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from headroom.heads.balancing import BALANCERS
+from headroom.heads.scores import lift
 from headroom.heads.scores.comparing import BASELINE
 from headroom.heads.scores.metrics import METRICS
 
@@ -14,11 +15,13 @@ SIGNIFICANT = 0.05
 NAMES = ("protocol", "model", "head", "balance", "folds", "repeats", "seed", "reduce", "tune", "criterion")
 OUTCOMES = RAISED, LOWERED, SAME, UNCLEAR = ("raised", "lowered", "practically unchanged", "no change shown")
 
-LIFT_OUTCOMES = LIFTED, HARMED, UNLIFTED = (
-    "lifts macro recall of {}",
-    "lowers that of {}",
-    "is not shown to lift that of {}: what it gains there may be a move between the classes",
-)
+KINDS_OF_LIFT = {
+    lift.LIFTS: "lifts macro recall of {}",
+    lift.HARMS: "lowers that of {}",
+    lift.MOVES: "only moves the decision of {}",
+    lift.NO_LIFT: "leaves that of {} practically as it is",
+    lift.UNCLEAR: "is not shown to lift that of {}: what it gains there may be a move between the classes",
+}
 
 NOTHING = ["Nothing here can be reported: no cell was fitted by an honest protocol."]
 RANDOM_REMARK = "RANDOM weights in {}: its numbers show that the pipeline runs, not what the network can"
@@ -230,20 +233,15 @@ def worth(comparisons: Sequence[Row], criterion: str) -> list[str]:
     return lines
 
 
-def lift_outcome(item: Row) -> str:
-    """What a balancer does to the curve of accuracy and macro recall that a head can reach, one of `LIFT_OUTCOMES`."""
-    if item["p_holm"] is None or item["p_holm"] >= SIGNIFICANT:
-        return UNLIFTED
-    return LIFTED if item["lift"] > 0 else HARMED
-
-
 def lifts(items: Sequence[Row]) -> list[str]:
-    """Say for which heads SMOTE lifts the curve, for which it is at most a move along it, and for which it harms."""
-    heads: dict[str, list[str]] = {found: [] for found in LIFT_OUTCOMES}
+    """Say for which heads SMOTE lifts the curve, and by how much, for which it only moves along it or harms."""
+    heads: dict[str, list[str]] = {kind: [] for kind in KINDS_OF_LIFT}
     for item in items:
         if item["balance"] == QUESTION:
-            heads[lift_outcome(item)].append(item["head"])
-    said = "; ".join(found.format(_counted(names)) for found, names in heads.items() if names)
+            shown = item["kind"] in (lift.LIFTS, lift.HARMS)
+            value = f" ({digits(item['lift'], sign='+')}, as fitted {digits(item['gain'], sign='+')})"
+            heads[item["kind"]].append(item["head"] + value * shown)
+    said = "; ".join(found.format(_counted(heads[kind])) for kind, found in KINDS_OF_LIFT.items() if heads[kind])
     return [f"At equal accuracy {balancer(QUESTION)} {said}."] if said else []
 
 

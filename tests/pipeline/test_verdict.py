@@ -257,16 +257,22 @@ def test_settings_are_those_of_the_python_interface(tmp_path: Path) -> None:
 def test_lifts_stand_in_every_form_and_in_the_verdict(tmp_path: Path) -> None:
     write_results(tmp_path, balancers=PAIR, heads=("svm", "knn", "lda"))
     chapter = chapter_of(tmp_path)
-    found = {"svm": (0.04, 0.06, 0.001), "knn": (-0.05, 0.01, 0.02), "lda": (0.01, 0.09, 0.6)}
+    found = {
+        "svm": (0.04, 0.06, 0.001, "lifts"),
+        "knn": (-0.05, 0.01, 0.02, "harms"),
+        "lda": (0.01, 0.09, 0.6, "unclear"),
+    }
     items = [
-        row | {"lift": lift, "gain": gain, "move": gain - lift, "low": lift - 0.03, "high": lift + 0.03, "p_holm": p}
+        row
+        | {"lift": lift, "gain": gain, "move": gain - lift, "low": lift - 0.03, "high": lift + 0.03, "p_holm": p}
+        | {"kind": kind}
         for row in chapter.rows
         if row["balance"] == "smote"
-        for lift, gain, p in [found[row["head"]]]
+        for lift, gain, p, kind in [found[row["head"]]]
     ]
     assert words.lifts(items) == [
-        "At equal accuracy SMOTE lifts macro recall of svm; lowers that of knn; is not shown to lift that of lda: what "
-        "it gains there may be a move between the classes."
+        "At equal accuracy SMOTE lifts macro recall of svm (+0.040, as fitted +0.060); lowers that of knn (-0.050, as "
+        "fitted +0.010); is not shown to lift that of lda: what it gains there may be a move between the classes."
     ]
     (source,), _ = read_sources(tmp_path)
     standing = Standing(source, chapter.rows, chapter.comparisons, items)
