@@ -4,16 +4,24 @@ Every head's decision can be moved between the classes at no cost, so a balanced
 one at equal accuracy, both at their best. What is left is a better ranking of the images: the lift.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from headroom.heads.cell import Cell
-from headroom.heads.scores.bootstrap import CONFIDENCE
-from headroom.heads.scores.comparing import BASELINE, ROPE, PairedResult, contrast, holm, plan_comparisons
+from headroom.heads.scores.comparing import (
+    BASELINE,
+    ROPE,
+    ROUNDING,
+    PairedResult,
+    contrast,
+    holm,
+    paired_t,
+    plan_comparisons,
+)
+from headroom.heads.scores.intervals import freedom, standard_error
 from headroom.heads.scores.metrics import number
 from headroom.heads.scores.scored import Scored
 from headroom.heads.scores.tradeoff import AXES, EXPONENTS, REPLICATES
@@ -124,47 +132,32 @@ def matched_values(balanced: Curve, baseline: Curve, at: np.ndarray, axis: str) 
     return best[0] - best[1], at
 
 
-def judged(values: np.ndarray, rope: float = ROPE, widen: float = 1.0) -> PairedResult:
-    """Test a difference by the standard error of its bootstrap replicates.
+def judged(values: np.ndarray, units: Sequence[float], rope: float = ROPE) -> PairedResult:
+    """Test a difference of macro recalls by the standard error of its bootstrap replicates.
+
+    The variance is not widened for other training images, as that of metrics is: in simulation the lift keeps its level
+    without (docs/validity.md).
 
     Parameters
     ----------
     values : ndarray of float, shape (1 + b,)
         The difference, and its replicates; undefined ones (NaN) are left out.
+    units : sequence of float
+        `Scored.units`.
     rope : float
         Half width of the region of practical equivalence.
-    widen : float
-        Factor of the variance, for what the bootstrap of test images leaves out.
 
     Returns
     -------
     PairedResult
-        By the normal distribution. Only the difference where more than half of the replicates are undefined.
-
-    Examples
-    --------
-    >>> result = judged(np.concatenate([[0.03], np.linspace(0.0, 0.06, 101)]))
-    >>> print(f"{result.difference:.3f} [{result.low:.3f}, {result.high:.3f}], p = {result.p:.3f}")
-    0.030 [-0.004, 0.064], p = 0.088
+        Only the difference where more than half of the replicates are undefined, or none differs from it.
     """
-    difference, drawn = float(values[0]), values[1:][np.isfinite(values[1:])]
-    if not np.isfinite(difference):
-        return PairedResult()
-    if 2 * len(drawn) < len(values):
-        return PairedResult(difference)
-    error = float(drawn.std(ddof=1) * np.sqrt(widen))
-    if error < 1e-9:
-        same = PairedResult(0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0)
-        return same if abs(difference) < 1e-9 else PairedResult(difference)
-    low, high = (difference + side * error * float(ndtri((1 + CONFIDENCE) / 2)) for side in (-1, 1))
-    p_below, p_above = (float(ndtr((-rope - side * difference) / error)) for side in (1, -1))
-    p = 2 * float(ndtr(-abs(difference) / error))
-    return PairedResult(difference, low, high, p, p_above, max(0.0, 1 - p_above - p_below), p_below)
+    df = freedom(np.array(units), by_class=True)
+    error = standard_error(values[1:], df)
+    return paired_t(float(values[0]), error if error > ROUNDING or not values[0] else np.nan, df, rope)
 
 
-def lifts(
-    cells: Iterable[Cell], scored: Mapping[str, Scored], *, rope: float = ROPE, widen: float = 1.0
-) -> list[dict[str, Any]]:
+def lifts(cells: Iterable[Cell], scored: Mapping[str, Scored], *, rope: float = ROPE) -> list[dict[str, Any]]:
     """Say of every balanced cell whether it lifts the curve of its baseline, or only moves along it.
 
     Parameters
@@ -175,8 +168,6 @@ def lifts(
         By key.
     rope : float
         A lift no larger than this is practically none.
-    widen : float
-        As in `judged`.
 
     Returns
     -------
@@ -190,7 +181,7 @@ def lifts(
         empty. What cannot be said is None. Equal scores have no lift by construction and count in no family.
     """
     pairs = plan_comparisons([cell for cell in cells if cell.protocol in PROTOCOLS], scored).pairs
-    rows = [_row(cell, baseline, scored, rope, widen) for cell, baseline in pairs]
+    rows = [_row(cell, baseline, scored, rope) for cell, baseline in pairs]
     tested = [
         row for row, pair in zip(rows, pairs, strict=True) if len({scored[cell.key].ranking for cell in pair}) > 1
     ]
@@ -220,12 +211,12 @@ def kind_of(row: Mapping[str, Any]) -> str:
     return LIFTS if row["lift"] > 0 else HARMS
 
 
-def _row(cell: Cell, baseline: Cell, scored: Mapping[str, Scored], rope: float, widen: float) -> dict[str, Any]:
+def _row(cell: Cell, baseline: Cell, scored: Mapping[str, Scored], rope: float) -> dict[str, Any]:
     """One comparison, its p values not yet corrected."""
     one, other = scored[cell.key], scored[baseline.key]
     balanced, unbalanced = curve_of(one), curve_of(other)
     usable = bool(np.isfinite(balanced.accuracy).all() and np.isfinite(unbalanced.accuracy).all())
-    found = judged(lift_values(balanced, unbalanced), rope, widen) if usable else PairedResult()
+    found = judged(lift_values(balanced, unbalanced), other.units, rope) if usable else PairedResult()
     gain = contrast([cell], [baseline], scored, [JUDGED], rope)[JUDGED]
     move = None if found.difference is None or gain.difference is None else gain.difference - found.difference
     return {
@@ -244,8 +235,8 @@ def _row(cell: Cell, baseline: Cell, scored: Mapping[str, Scored], rope: float, 
             "move": move,
         },
         "window": list(window(balanced, unbalanced)) if usable else None,
-        "matched": _matched(balanced, unbalanced, other, "accuracy", widen) if usable else None,
-        "matched_recall": _matched(balanced, unbalanced, other, "recall_macro", widen) if usable else None,
+        "matched": _matched(balanced, unbalanced, other, "accuracy") if usable else None,
+        "matched_recall": _matched(balanced, unbalanced, other, "recall_macro") if usable else None,
         "kind": UNCLEAR,
         "reason": "" if usable else NO_SCORES,
     }
@@ -261,9 +252,9 @@ def _p_same(found: PairedResult, one: Scored, other: Scored, rope: float) -> flo
     return max(found.p_above, found.p_below)
 
 
-def _matched(balanced: Curve, baseline: Curve, fitted: Scored, axis: str, widen: float) -> dict[str, float | None]:
+def _matched(balanced: Curve, baseline: Curve, fitted: Scored, axis: str) -> dict[str, float | None]:
     """The difference where the baseline is as fitted."""
     at = np.concatenate([[fitted.metrics[axis]], fitted.drawn[axis][:REPLICATES]]).astype(np.float64)
     values, at = matched_values(balanced, baseline, at, axis)
-    found = judged(values, widen=widen)
+    found = judged(values, fitted.units)
     return {"at": number(at[0]), "difference": found.difference, "low": found.low, "high": found.high}

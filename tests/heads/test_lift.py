@@ -17,6 +17,7 @@ from headroom.heads.scores.scored import score_folds
 from tests.heads.cells import make_cell, make_problem, scored_of
 
 OFFSETS = np.array([1.0, 4.0, 9.0])
+UNITS = [600, 420, 120, 60]
 
 
 @pytest.fixture
@@ -168,9 +169,9 @@ def test_what_is_said_of_a_lift(p_holm, p_same, gain_p_holm, lift, kind):
 
 
 def test_without_any_spread_only_no_difference_is_certain():
-    assert judged(np.zeros(9)).p_equivalent == 1
-    assert judged(np.full(9, 0.1)).p is None
-    assert judged(np.array([0.1, *[np.nan] * 6, 0.1, 0.2])).p is None
+    assert judged(np.zeros(9), UNITS).p_equivalent == 1
+    assert judged(np.full(9, 0.1), UNITS).p is None
+    assert judged(np.array([0.1, *[np.nan] * 6, 0.1, 0.2]), UNITS).p is None
 
 
 def simulated(n, seed, balanced):
@@ -189,5 +190,5 @@ def simulated(n, seed, balanced):
 
 
 def test_a_mere_shift_of_the_prior_is_seldom_called_a_lift():
-    p = [judged(lift_values(simulated(600, seed, True), simulated(600, seed, False))).p for seed in range(12)]
+    p = [judged(lift_values(simulated(600, seed, True), simulated(600, seed, False)), UNITS).p for seed in range(12)]
     assert sum(value < 0.05 for value in p) <= 2  # 3 of 12 at 5 %: 2 %
