@@ -363,7 +363,7 @@ def simulate(condition: Condition, seed: int, replicates: int) -> Iterator[dict[
                 record,
                 float(two[0] - one[0]),
                 two[1:] - one[1:],
-                tested=np.bincount(labels[tested], minlength=CLASSES),
+                cases=np.array([tested.size, *np.bincount(labels[tested], minlength=CLASSES)], float),
                 units=units,
                 test_train=1 / (FOLDS - 1) if condition.repeats else 0.0,
             )

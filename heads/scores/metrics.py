@@ -41,6 +41,8 @@ class MetricRecord:
         Whether it takes long on many replicates, so that it is not computed on the cases that they leave out.
     mean_of : str
         What it is the mean of over the classes, a key of `PER_CLASS` where that has it; empty where cases weigh alike.
+    of_class : int, optional
+        The class that it is of, where cases of others do not count.
     low, high : float
         Bounds of its values.
     main, printed, compared : bool
@@ -57,6 +59,7 @@ class MetricRecord:
     inflates: bool = False
     slow: bool = False
     mean_of: str = ""
+    of_class: int | None = None
     low: float = 0.0
     high: float = 1.0
     main: bool = False

@@ -40,8 +40,8 @@ class Scored:
         Metrics on the images that each bootstrap replicate draws, and on those that it leaves out (without slow ones).
     tested, before, after : ndarray of int64, shape (folds, k)
         Tested images a class, and training images a class before and after balancing.
-    units : list of float
-        Groups of equal size that would tell as much: of all images, then of each class.
+    cases, units : list of float
+        Images of a repeat, and groups of equal size that would tell as much: all, then of each class.
     """
 
     n: int
@@ -55,6 +55,7 @@ class Scored:
     tested: np.ndarray
     before: np.ndarray
     after: np.ndarray
+    cases: list[float]
     units: list[float]
 
     @property
@@ -85,7 +86,8 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
     )
     folds = sorted(folds, key=lambda fold: (fold.repeat, fold.fold))
     k = repeats[0].predictions.n_classes
-    units = effective_groups(_groups_of(repeats[0].rows, groups), repeats[0].predictions.labels, k)
+    labels = repeats[0].predictions.labels
+    units = effective_groups(_groups_of(repeats[0].rows, groups), labels, k)
     by_class = _by_class([Sums(repeat.predictions, each) for repeat, each in zip(repeats, weights, strict=True)])
     return Scored(
         n=len(repeats[0].rows),
@@ -104,6 +106,7 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
         tested=np.array([np.bincount(fold.labels, minlength=k) for fold in folds]),
         before=np.array([fold.counts_before for fold in folds]),
         after=np.array([fold.counts_after for fold in folds]),
+        cases=[float(len(labels)), *np.bincount(labels, minlength=k).astype(float).tolist()],
         units=units.tolist(),
     )
 
@@ -174,7 +177,7 @@ def _digest(arrays: Sequence[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-_PLAIN = ("n", "metrics", "intervals", "images", "layout", "units")
+_PLAIN = ("n", "metrics", "intervals", "images", "layout", "cases", "units")
 _TABLES = {"by_fold": np.float64, "drawn": np.float32, "left_out": np.float32}
 _COUNTS = ("tested", "before", "after")
 
