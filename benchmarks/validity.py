@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 from scipy.stats import qmc
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.svm import SVC
 
 from headroom.heads.scores.bootstrap import draw_weights, percentile_interval
 from headroom.heads.scores.comparing import ROPE, paired_difference
@@ -90,6 +93,8 @@ def conditions() -> Iterator[Condition]:
             yield Condition(name, **size, repeats=3 if name == "500 images" else 1, gain=gains[name])
     for count in (100, 200):
         yield Condition(f"{count} images", images=count, repeats=1, found=0.25)
+    for head in ("svm", "random-forest"):
+        yield Condition("500 images", head, images=500, repeats=1, simulations=MANY if head == "svm" else 150)
     for name in sorted(dear):
         yield Condition(name, **(images | patients)[name], repeats=10, simulations=100)
 
@@ -200,7 +205,35 @@ class Nearest:
         return np.full(len(NAMES), np.nan)
 
 
-HEADS: dict[str, Callable] = {"stable": Linear.fit, "unstable": Nearest.fit}
+@dataclass(frozen=True)
+class Learned:
+    """A head of scikit-learn."""
+
+    fitted: Any
+
+    @classmethod
+    def svm(cls, vectors: np.ndarray, labels: np.ndarray) -> "Learned":
+        return cls(SVC().fit(vectors, labels))
+
+    @classmethod
+    def forest(cls, vectors: np.ndarray, labels: np.ndarray) -> "Learned":
+        return cls(RandomForestClassifier(50, random_state=0).fit(vectors, labels))
+
+    def scores(self, vectors: np.ndarray) -> np.ndarray:
+        if isinstance(self.fitted, SVC):
+            return _softmax(self.fitted.decision_function(vectors))
+        return self.fitted.predict_proba(vectors)
+
+    def truth(self, condition: Condition, seen: np.ndarray) -> np.ndarray:
+        return np.full(len(NAMES), np.nan)
+
+
+HEADS: dict[str, Callable] = {
+    "stable": Linear.fit,
+    "unstable": Nearest.fit,
+    "svm": Learned.svm,
+    "random-forest": Learned.forest,
+}
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:
@@ -330,7 +363,7 @@ def simulate(condition: Condition, seed: int, replicates: int) -> Iterator[dict[
                 record,
                 float(two[0] - one[0]),
                 two[1:] - one[1:],
-                tested=np.bincount(labels[tested], minlength=CLASSES),
+                cases=np.array([tested.size, *np.bincount(labels[tested], minlength=CLASSES)], float),
                 units=units,
                 test_train=1 / (FOLDS - 1) if condition.repeats else 0.0,
             )

@@ -19,7 +19,7 @@ from scipy.special import stdtr, stdtrit
 from headroom.errors import HeadError
 from headroom.heads.cell import Cell, package_of
 from headroom.heads.scores.bootstrap import CONFIDENCE
-from headroom.heads.scores.intervals import freedom, standard_error
+from headroom.heads.scores.intervals import freedom, resting_on, standard_error
 from headroom.heads.scores.metrics import CONFUSION, METRICS, MetricRecord, number
 from headroom.heads.scores.scored import Scored
 
@@ -291,7 +291,7 @@ def contrast(
             METRICS[name],
             float(after - before),
             drawn_after - drawn_before,
-            tested=one.tested.sum(axis=0) * (one.n / one.tested.sum()),
+            cases=np.array(one.cases),
             units=np.array(one.units),
             test_train=one.test_train if about == METHOD else 0.0,
             rope=rope,
@@ -304,7 +304,7 @@ def paired_difference(
     difference: float,
     replicates: np.ndarray,
     *,
-    tested: np.ndarray,
+    cases: np.ndarray,
     units: np.ndarray,
     test_train: float = 0.0,
     rope: float = ROPE,
@@ -318,8 +318,8 @@ def paired_difference(
         On all test images.
     replicates : ndarray of float, shape (b,)
         On resampled ones; undefined ones (NaN) are left out.
-    tested : ndarray of float, shape (k,)
-        Test images of each class.
+    cases : ndarray of float, shape (1 + k,)
+        Test images: all, then of each class.
     units : ndarray of float, shape (1 + k,)
         `effective_groups`.
     test_train : float
@@ -333,22 +333,20 @@ def paired_difference(
     PairedResult
         Only the difference where more than half of the replicates are undefined.
     """
-    df = freedom(units, bool(record.mean_of))
+    df = freedom(resting_on(record, units))
     error = standard_error(replicates, df) * np.sqrt(1 + test_train)
-    return paired_t(difference, max(error, _least_error(record, tested, units, error > ROUNDING)), df, rope)
+    if record.needs == CONFUSION:
+        error = max(error, _least_error(resting_on(record, cases if error > ROUNDING else units)))
+    return paired_t(difference, error, df, rope)
 
 
-def _least_error(record: MetricRecord, tested: np.ndarray, units: np.ndarray, differ: bool) -> float:
+def _least_error(counts: np.ndarray) -> float:
     """Standard error below which no difference of decisions is known: that of three cases that go one way.
 
-    Where all decisions are the same, three patients count: nothing tells how much alike the images of one are. Where
-    each class weighs the same they are of the rarest.
+    Where each class weighs the same they are of the rarest. Where all decisions are the same they are whole patients:
+    nothing tells how much alike the images of one are.
     """
-    if record.needs != CONFUSION:
-        return 0.0
-    overall, *by_class = (tested.sum(), *tested) if differ else units
-    present = [count for count in by_class if count]
-    return float(np.sqrt(RULE_OF_THREE) / (len(present) * min(present) if record.mean_of else overall))
+    return float(np.sqrt(RULE_OF_THREE) / (len(counts) * counts.min()))
 
 
 def _defined(value: float | None) -> float:

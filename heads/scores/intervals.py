@@ -75,13 +75,17 @@ def few_patients(groups: np.ndarray, labels: np.ndarray) -> str:
     return ""
 
 
-def freedom(units: np.ndarray, by_class: bool) -> float:
-    """Degrees of freedom of a standard error: of all groups, or where every class weighs the same (Satterthwaite)."""
-    if not by_class:
-        return float(max(units[0] - 1, 1))
-    counts = units[1:][units[1:] > 0]
-    inverse = 1 / counts
-    return float(inverse.sum() ** 2 / (inverse**2 / np.maximum(counts - 1, 0.5)).sum())
+def resting_on(record: MetricRecord, counts: np.ndarray) -> np.ndarray:
+    """Of the counts of all cases and then of each class, those that a metric rests on."""
+    if record.of_class is not None:
+        return counts[[1 + record.of_class]]
+    return counts[1:][counts[1:] > 0] if record.mean_of else counts[:1]
+
+
+def freedom(units: np.ndarray) -> float:
+    """Degrees of freedom of the standard error of a mean over classes of so many groups each (Satterthwaite)."""
+    inverse = 1 / units
+    return float(inverse.sum() ** 2 / (inverse**2 / np.maximum(units - 1, 0.5)).sum())
 
 
 def standard_error(replicates: np.ndarray, df: float) -> float:
@@ -218,8 +222,6 @@ def metric_interval(
         None where most replicates are undefined.
     """
     if by_class and np.isfinite(estimate):
-        classes = slice(None) if record.of_class is None else slice(record.of_class, record.of_class + 1)
-        values, drawn = by_class[0][classes], by_class[1][:, classes]
-        return mean_interval(estimate, values, drawn, units=units[1:][classes], low=record.low, high=record.high)
-    df = freedom(units, bool(record.mean_of))
-    return interval(estimate, replicates, units[0], df, low=record.low, high=record.high)
+        return mean_interval(estimate, *by_class, units=units[1:], low=record.low, high=record.high)
+    counted = resting_on(record, units)
+    return interval(estimate, replicates, counted.min(), freedom(counted), low=record.low, high=record.high)

@@ -21,8 +21,8 @@ from headroom.heads.scores.comparing import (
     paired_t,
     plan_comparisons,
 )
-from headroom.heads.scores.intervals import freedom, standard_error
-from headroom.heads.scores.metrics import number
+from headroom.heads.scores.intervals import freedom, resting_on, standard_error
+from headroom.heads.scores.metrics import METRICS, number
 from headroom.heads.scores.scored import Scored
 from headroom.heads.scores.tradeoff import AXES, EXPONENTS, REPLICATES
 
@@ -152,7 +152,7 @@ def judged(values: np.ndarray, units: Sequence[float], rope: float = ROPE) -> Pa
     PairedResult
         Only the difference where more than half of the replicates are undefined, or none differs from it.
     """
-    df = freedom(np.array(units), by_class=True)
+    df = freedom(resting_on(METRICS[JUDGED], np.array(units)))
     error = standard_error(values[1:], df)
     return paired_t(float(values[0]), error if error > ROUNDING or not values[0] else np.nan, df, rope)
 

@@ -43,7 +43,7 @@ class MetricRecord:
     mean_of : str
         What it is the mean of over the classes, a key of `PER_CLASS`; empty where cases weigh alike.
     of_class : int, optional
-        The one class of which it takes that.
+        The class that it is of, where cases of others do not count.
     low, high : float
         Bounds of its values.
     main, printed, compared : bool
@@ -173,10 +173,10 @@ METRICS: dict[str, MetricRecord] = {
         printed=True, compared=True, mean_of="specificity", binary="hidden",
         definition="Mean over classes of one-vs-rest TN / (TN + FP)."),
     "sensitivity": MetricRecord("sensitivity", "sens", True, CONFUSION, _class_recall(1), main=True, printed=True,
-        compared=True, mean_of="recall", of_class=1, binary="only",
+        compared=True, of_class=1, binary="only",
         definition="TP / (TP + FN) of the positive of two classes."),
     "specificity": MetricRecord("specificity", "spec", True, CONFUSION, _class_recall(0), main=True, printed=True,
-        compared=True, mean_of="recall", of_class=0, binary="only",
+        compared=True, of_class=0, binary="only",
         definition="TN / (TN + FP) of the positive of two classes."),
     "precision_macro": MetricRecord("macro precision", "precision", True, CONFUSION, _macro(_precisions),
         mean_of="precision", definition="Mean over classes of TP / (TP + FP); 0 without any."),

@@ -53,8 +53,8 @@ class Scored:
         Digest of the scores.
     tradeoff : dict of str to ndarray of float32
         Accuracy and macro recall of a moved decision, see `tradeoff`.
-    units : list of float
-        Groups of equal size that would tell as much: of all images, then of each class.
+    cases, units : list of float
+        Images of a repeat, and groups of equal size that would tell as much: all, then of each class.
     positive : str, optional
         Which of two classes ``sensitivity`` and ``specificity`` are of.
     """
@@ -73,6 +73,7 @@ class Scored:
     tested: np.ndarray
     before: np.ndarray
     after: np.ndarray
+    cases: list[float]
     units: list[float]
     ranking: str
     tradeoff: dict[str, np.ndarray]
@@ -87,10 +88,11 @@ class Scored:
         """The same with one of two classes as the positive one; as computed, that is the second."""
         if len(classes) != 2:
             return self
-        tables = {name: getattr(self, name) for name in ("metrics", "intervals", "by_fold", "drawn")}
+        tables: dict[str, Any] = {name: getattr(self, name) for name in ("metrics", "intervals", "by_fold", "drawn")}
         if positive == 0:
             swapped = {"sensitivity": "specificity", "specificity": "sensitivity"}
             tables = {name: {key: table[swapped.get(key, key)] for key in table} for name, table in tables.items()}
+            tables["cases"], tables["units"] = ([each[0], each[2], each[1]] for each in (self.cases, self.units))
         return replace(self, **tables, positive=classes[positive])
 
 
@@ -121,7 +123,8 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
     folds = sorted(folds, key=lambda fold: (fold.repeat, fold.fold))
     k = repeats[0].predictions.n_classes
     losses = np.concatenate([by_class["calibration_loss"][None], drawn_by_class["calibration_loss"]])
-    units = effective_groups(repeats[0].groups, repeats[0].predictions.labels, k)
+    labels = repeats[0].predictions.labels
+    units = effective_groups(repeats[0].groups, labels, k)
     return Scored(
         n=len(repeats[0].rows),
         metrics={name: number(value) for name, value in metrics.items()},
@@ -154,6 +157,7 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
         tested=np.array([np.bincount(fold.labels, minlength=k) for fold in folds]),
         before=np.array([fold.counts_before for fold in folds]),
         after=np.array([fold.counts_after for fold in folds]),
+        cases=[float(len(labels)), *np.bincount(labels, minlength=k).astype(float).tolist()],
         units=units.tolist(),
         ranking=_digest([repeat.predictions.scores.astype(np.float32).view(np.int32).ravel() for repeat in repeats]),
         tradeoff=tradeoff(folds, repeats, weights),
@@ -221,7 +225,7 @@ def _digest(arrays: Sequence[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-_PLAIN = ("n", "metrics", "intervals", "by_class", "confusion", "images", "layout", "units", "ranking")
+_PLAIN = ("n", "metrics", "intervals", "by_class", "confusion", "images", "layout", "cases", "units", "ranking")
 _TABLES = {"by_fold": np.float64, "drawn": np.float32, "tradeoff": np.float32}
 _COUNTS = ("tested", "before", "after")
 

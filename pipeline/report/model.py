@@ -218,6 +218,7 @@ def _facts(source: Source, problem: Problem, rows: list[Row]) -> dict[str, str]:
         "Models": "; ".join(models) or ", ".join(sorted({words.setting(row, "model") for row in rows})),
         "Runs": "; ".join(sorted({words.settings(row, NAMES) for row in rows})),
         "Other seeds": _other_seeds(rows, source.settings.criterion),
+        "Seeds of resampling": _balance_seeds(rows, source.settings.criterion),
         "Cells": f"{len(rows):,} fitted, {len(source.shown_cells) - len(rows):,} failed",
         "Versions": ", ".join(f"{name} {text}" for name, text in sorted(versions.items())),
     }
@@ -234,6 +235,13 @@ def _other_seeds(rows: Iterable[Row], criterion: str) -> str:
         f"{', '.join(map(str, seeds))}: {len(pairs):,} cells, not ranked, for they repeat rows that are; "
         f"{METRICS[criterion].title} differs by up to {words.digits(largest)}"
     )
+
+
+def _balance_seeds(rows: Iterable[Row], criterion: str) -> str:
+    """How much rows vary through the seed of resampling alone."""
+    found = {words.label(row, ()): row["balance_seed_sd"][criterion] for row in rows if row["balance_seed_sd"]}
+    said = "; ".join(f"{label} {words.digits(sd)}" for label, sd in found.items())
+    return f"standard deviation of {METRICS[criterion].title} through them alone: {said}" if found else ""
 
 
 def _model(name: str, about: Mapping[str, Any]) -> str:

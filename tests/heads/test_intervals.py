@@ -1,5 +1,7 @@
 """Intervals of metrics: against published ones, at their edges, and where few cases speak for a class."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest, norm
@@ -10,9 +12,11 @@ from headroom.heads.scores.intervals import (
     freedom,
     interval,
     mean_interval,
+    resting_on,
     score_interval,
     standard_error,
 )
+from headroom.heads.scores.metrics import METRICS
 from tests.heads.cells import make_cell, make_problem, scored_of
 
 
@@ -87,10 +91,16 @@ def test_a_mean_over_equal_classes_knows_that_they_move_together():
 def test_effective_groups_and_freedom():
     groups, labels = np.repeat(np.arange(10), [1, 1, 1, 1, 1, 1, 1, 1, 1, 91]), np.zeros(100, int)
     assert effective_groups(groups, labels, 2) == pytest.approx([1.206, 1.206, 0], abs=1e-3)
-    assert freedom(np.array([100, 50, 50]), by_class=False) == 99
-    assert freedom(np.array([100, 50, 50]), by_class=True) == pytest.approx(98)
-    assert freedom(np.array([100, 95, 5]), by_class=True) < 6
-    assert freedom(np.array([100, 95, 5, 0]), by_class=True) == freedom(np.array([100, 95, 5]), by_class=True)
+    assert freedom(np.array([100])) == pytest.approx(99)
+    assert freedom(np.array([50, 50])) == pytest.approx(98)
+    assert freedom(np.array([95, 5])) < 6
+
+
+def test_a_metric_rests_on_all_cases_on_every_class_or_on_its_own():
+    counts, recall = np.array([100, 95, 5, 0]), METRICS["recall_macro"]
+    assert resting_on(METRICS["accuracy"], counts).tolist() == [100]
+    assert resting_on(recall, counts).tolist() == [95, 5]
+    assert resting_on(replace(recall, mean_of="", of_class=1), counts).tolist() == [5]
 
 
 def test_few_patients():
