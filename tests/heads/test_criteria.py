@@ -109,7 +109,7 @@ def test_the_search_follows_the_criterion(tmp_path, monkeypatch):
     """Equal priors lose accuracy and gain macro recall."""
     priors = {"priors": ((0.98, 0.01, 0.01), (1 / 3, 1 / 3, 1 / 3))}
     monkeypatch.setitem(HEADS, "lda", replace(HEADS["lda"], tune=priors))
-    problem = make_problem(signal=0.8, dimension=2)
+    problem = make_problem(signal=0.4, dimension=2)
     found = {
         name: fit(problem, ["lda"], "none", tmp_path, tune=True, criterion=name)["lda"]
         for name in ("accuracy", "recall_macro")
