@@ -29,6 +29,8 @@ from headroom.heads.scores.tradeoff import AXES, EXPONENTS, REPLICATES
 PROTOCOLS = ("cv", "split")
 JUDGED = "recall_macro"
 POINTS = 21  # accuracies at which two curves are compared
+SPREAD = (np.arange(POINTS) + 0.5) / POINTS
+FEW_POINTS = 8  # of a curve
 RARE = 3  # cases of which none may show a difference, and the true share still be 3 / n (the rule of three)
 SIGNIFICANT = 0.05
 KINDS = LIFTS, MOVES, HARMS, NO_LIFT, UNCLEAR = ("lifts", "moves", "harms", "no lift", "unclear")
@@ -89,7 +91,8 @@ def lift_values(balanced: Curve, baseline: Curve) -> np.ndarray:
     """Mean difference of the best macro recall at equal accuracy, and its bootstrap replicates.
 
     The replicates are linear: they keep the decisions that are best on all cases, and weigh a change of accuracy by the
-    slope of the curve. Choosing the best decisions anew in each would count the luck of the choice twice.
+    slope of the curve. Choosing the best decisions anew in each would count the luck of the choice twice. Where a curve
+    has few points, as with the few distinct scores of k-NN, it is they that vary most, and they are chosen anew.
 
     Parameters
     ----------
@@ -100,8 +103,10 @@ def lift_values(balanced: Curve, baseline: Curve) -> np.ndarray:
     -------
     ndarray of float, shape (1 + b,)
     """
+    if min(len(curve.best) for curve in (balanced, baseline)) < FEW_POINTS:
+        return _chosen_anew(balanced, baseline)
     low, high = window(balanced, baseline)
-    at = low + (high - low) * (np.arange(POINTS) + 0.5) / POINTS
+    at = low + (high - low) * SPREAD
     slope = _slope(balanced, baseline)
     heights = []
     for curve in (balanced, baseline):
@@ -109,6 +114,26 @@ def lift_values(balanced: Curve, baseline: Curve) -> np.ndarray:
         recall, accuracy = curve.recall @ drawn, curve.accuracy @ drawn
         heights.append(recall - slope * (accuracy - accuracy[0]))
     return heights[0] - heights[1]
+
+
+def _chosen_anew(*curves: Curve) -> np.ndarray:
+    """Mean difference of the best macro recall at equal accuracy, with window and decisions of each replicate."""
+    found = []
+    for rows in zip(*(zip(curve.accuracy, curve.recall, strict=True) for curve in curves), strict=True):
+        fronts = [_front(*row) for row in rows]
+        high = min(accuracy[-1] for accuracy, _ in fronts)
+        low = min(max(accuracy[0] for accuracy, _ in fronts), high)
+        heights = [np.interp(low + (high - low) * SPREAD, *front).mean() for front in fronts]
+        found.append(heights[0] - heights[1])
+    return np.array(found)
+
+
+def _front(accuracy: np.ndarray, recall: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points that no other beats in both, by rising accuracy."""
+    order = np.lexsort((recall, accuracy))
+    accuracy, recall = accuracy[order], recall[order]
+    above = np.maximum.accumulate(np.append(recall, -1.0)[::-1])[::-1][1:]
+    return accuracy[recall > above], recall[recall > above]
 
 
 def _slope(*curves: Curve) -> float:

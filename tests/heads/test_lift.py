@@ -192,3 +192,17 @@ def simulated(n, seed, balanced):
 def test_a_mere_shift_of_the_prior_is_seldom_called_a_lift():
     p = [judged(lift_values(simulated(600, seed, True), simulated(600, seed, False)), UNITS).p for seed in range(12)]
     assert sum(value < 0.05 for value in p) <= 2  # 3 of 12 at 5 %: 2 %
+
+
+def test_a_curve_of_few_points_is_chosen_anew_in_each_replicate():
+    rng = np.random.default_rng(0)
+    balanced, baseline = (
+        Curve(*rng.choice([0.5, 0.6, 0.7], (2, 9, 41)) + rng.normal(0, 1e-3, (2, 9, 1))) for _ in "ab"
+    )
+    found = lift_values(balanced, baseline)
+    for row, value in enumerate(found):
+        one, other = (Curve(curve.accuracy[[row]], curve.recall[[row]]) for curve in (balanced, baseline))
+        low, high = window(one, other)
+        at = low + (high - low) * module.SPREAD
+        heights = [(curve.shares(at) @ curve.recall[0]).mean() for curve in (one, other)]
+        assert value == pytest.approx(heights[0] - heights[1])
