@@ -16,11 +16,11 @@ NAMES = ("protocol", "model", "head", "balance", "folds", "repeats", "seed", "re
 OUTCOMES = RAISED, LOWERED, SAME, UNCLEAR = ("raised", "lowered", "practically unchanged", "no change shown")
 
 KINDS_OF_LIFT = {
-    lift.LIFTS: "lifts macro recall of {}",
-    lift.HARMS: "lowers that of {}",
-    lift.MOVES: "only moves the decision of {}",
-    lift.NO_LIFT: "leaves that of {} practically as it is",
-    lift.UNCLEAR: "is not shown to lift that of {}: what it gains there may be a move between the classes",
+    lift.LIFTS: "lifts {what} of {heads}",
+    lift.HARMS: "lowers {what} of {heads}",
+    lift.MOVES: "only moves the decision and leaves {what} of {heads} practically as it is",
+    lift.NO_LIFT: "leaves {what} of {heads} practically as it is",
+    lift.UNCLEAR: "is not shown to lift {what} of {heads}, where a gain may be a mere move between the classes",
 }
 
 NOTHING = ["Nothing here can be reported: no cell was fitted by an honest protocol."]
@@ -241,7 +241,9 @@ def lifts(items: Sequence[Row]) -> list[str]:
             shown = item["kind"] in (lift.LIFTS, lift.HARMS)
             value = f" ({digits(item['lift'], sign='+')}, as fitted {digits(item['gain'], sign='+')})"
             heads[item["kind"]].append(item["head"] + value * shown)
-    said = "; ".join(found.format(_counted(heads[kind])) for kind, found in KINDS_OF_LIFT.items() if heads[kind])
+    named = [(found, _counted(heads[kind])) for kind, found in KINDS_OF_LIFT.items() if heads[kind]]
+    whats = [METRICS[lift.JUDGED].title, *["that"] * len(named)]
+    said = "; ".join(found.format(what=what, heads=of) for (found, of), what in zip(named, whats, strict=False))
     return [f"At equal accuracy {balancer(QUESTION)} {said}."] if said else []
 
 
