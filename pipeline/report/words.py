@@ -224,12 +224,13 @@ def worth(comparisons: Sequence[Row], criterion: str) -> list[str]:
             groups[outcome(item)].append(item["head"])
         said = [f"{found} for {_counted(heads)}" for found, heads in groups.items() if heads]
         fitted = ", of these fitted heads" * any(item["protocol"] == "split" for item in items)
+        found = sorted(item["detectable_holm"] for item in items if item["detectable_holm"] is not None)
+        if found:
+            least = " to ".join(dict.fromkeys(map(digits, (found[0], found[-1]))))
+            said.append(f"found in 80 % of cases would be a true change of {least}")
         lines += [f"{capital(METRICS[metric].title)} with {balancer(QUESTION)}{fitted}: {'; '.join(said)}."] * bool(
             said
         )
-        found = sorted(item["detectable_holm"] for item in items if item["detectable_holm"] is not None)
-        least = " to ".join(dict.fromkeys(map(digits, (found[0], found[-1])))) if found else ""
-        lines += [f"The smallest true change that would have been found in 80 % of cases: {least}."] * bool(found)
     return lines
 
 
