@@ -19,7 +19,7 @@ from headroom.heads.scores.comparing import ABOUT, comparisons, corrected, plan_
 from headroom.heads.scores.leaderboard import leaderboard
 from headroom.heads.scores.lift import lifts
 from headroom.heads.scores.metrics import METRICS
-from headroom.heads.scores.reseeding import balance_seed_sd
+from headroom.heads.scores.seeds import balance_seed_sd
 from headroom.pipeline.cache import EmbeddingFile, kept
 from headroom.pipeline.problems import load_problem
 from headroom.pipeline.report import words
@@ -282,11 +282,12 @@ def _checked(sources: Sequence[Source], data_dir: Path, ignored: Iterable[str]) 
     return findings(first.cached, cells, first.problems, first.scored, names, data_dir, ignored)
 
 
-def _remarks(sources: Iterable[Source], chapters: Iterable[Chapter]) -> list[str]:
+def _remarks(sources: Sequence[Source], chapters: Iterable[Chapter]) -> list[str]:
     """What a reader must know before the numbers."""
     random = {name for source in sources for name in source.embeddings if source.has_random(name)}
     leaky = any(row["protocol"] == LEAKY for chapter in chapters for row in chapter.rows)
-    return [words.RANDOM_REMARK.format(model) for model in sorted(random)] + [words.LEAKY_REMARK] * leaky
+    earlier = [words.EARLIER_REMARK.format(source.earlier, source.dataset) for source in sources if source.earlier]
+    return [words.RANDOM_REMARK.format(model) for model in sorted(random)] + [words.LEAKY_REMARK] * leaky + earlier
 
 
 def _with_figures(source: Source, chapter: Chapter) -> Chapter:

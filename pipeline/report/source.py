@@ -11,8 +11,8 @@ from headroom.heads.results import Results
 from headroom.heads.samples import Problem
 from headroom.heads.scores.comparing import ROPE
 from headroom.heads.scores.metrics import METRICS
-from headroom.heads.scores.reseeding import further_seeds
 from headroom.heads.scores.scored import Scored, scored_cells
+from headroom.heads.scores.seeds import further_seeds
 from headroom.pipeline.cache import Cached, EmbeddingFile, read_cache
 from headroom.pipeline.names import pick
 from headroom.pipeline.problems import FUSION
@@ -73,6 +73,8 @@ class Source:
     again : dict of str to list of Cell
         By key, the fitted cells that repeat a cell with another seed.
     settings : ReportSettings
+    earlier : int
+        Cells of an earlier version, which are not shown beside newer ones.
     """
 
     cache: Path
@@ -85,6 +87,7 @@ class Source:
     shown: Collection[str]
     again: Mapping[str, Sequence[Cell]] = field(default_factory=dict)
     settings: ReportSettings = USUAL
+    earlier: int = 0
 
     @property
     def shown_cells(self) -> list[Cell]:
@@ -138,6 +141,8 @@ def read_sources(cache: Path, settings: ReportSettings = USUAL) -> tuple[list[So
         raise UsageError(
             got="there are no results in this cache", remedy="run extract and fit first, or name another --cache"
         )
+    with Results(cache / "results.db") as results:
+        earlier = Counter(cell.dataset for cell in outdated(results.cells()))
     shown = {cell.key for cell in chosen(cells, (), settings.models)}
     cached = read_cache(cache)
     sources = []
@@ -145,7 +150,8 @@ def read_sources(cache: Path, settings: ReportSettings = USUAL) -> tuple[list[So
         here, again = by_seed([cell for cell in cells if cell.dataset == dataset])
         wanted = {name for cell in here.values() if cell.key in shown for name in model_names(cell.model)}
         files = {name: item for name, item in cached.newest(dataset).items() if name in wanted}
-        sources.append(Source(cache, dataset, here, problems, scored, cached, files, shown, again, settings))
+        known = (here, problems, scored, cached, files, shown, again, settings)
+        sources.append(Source(cache, dataset, *known, earlier[dataset]))
     _check_settings(settings, [problems[cell.problem] for cell in cells if cell.key in shown])
     return sources, cached.unreadable
 
@@ -168,15 +174,23 @@ def current(cells: Iterable[Cell]) -> list[Cell]:
 
     What was divided or calibrated differently is no rival: of a data set only cells of the newest format are taken.
     """
-    cells = sorted(cells, key=format_of)
-    formats = {cell.dataset: format_of(cell) for cell in cells}
+    cells = list(cells)
+    earlier = {cell.key for cell in outdated(cells)}
+    cells = [cell for cell in cells if cell.key not in earlier]
     newest = {(cell.dataset, cell.model): cell.problem for cell in cells}
     kept = {
         (cell.dataset, cell.model, cell.head, cell.balance, *grid(cell).values()): cell
         for cell in cells
-        if cell.problem == newest[cell.dataset, cell.model] and format_of(cell) == formats[cell.dataset]
+        if cell.problem == newest[cell.dataset, cell.model]
     }
     return list(kept.values())
+
+
+def outdated(cells: Iterable[Cell]) -> list[Cell]:
+    """Cells of an earlier format than the newest of their data set."""
+    cells = sorted(cells, key=format_of)
+    formats = {cell.dataset: format_of(cell) for cell in cells}
+    return [cell for cell in cells if format_of(cell) < formats[cell.dataset]]
 
 
 def by_seed(cells: Sequence[Cell]) -> tuple[dict[str, Cell], dict[str, list[Cell]]]:

@@ -32,6 +32,7 @@ INTERVALS = {
     "differences all together) and p are for other test images like these; what fitting again, or other training "
     "images, would change is in none of them.",
 }
+EARLIER_REMARK = "{:,} cells of {} by an earlier version are not shown beside newer ones: fit them again"
 LEAKY_REMARK = "DO NOT REPORT: rows of protocol leaky resample before the split; they show what that would have claimed"
 
 

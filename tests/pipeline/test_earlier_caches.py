@@ -81,6 +81,7 @@ def test_its_cells_are_no_rivals_of_those_fitted_now(earlier, run, here):
     assert {(row["model"], row["head"], row["balance"], row["repeats"]) for row in rows} == {
         ("mobilenet-0.5", "gaussian-nb", balance, 3) for balance in ("none", "smote")
     }
+    assert "by an earlier version are not shown" in run("report").stdout
 
 
 def test_its_report_says_the_same(earlier, run):

@@ -9,8 +9,8 @@ from headroom.heads.balancing import BALANCERS
 from headroom.heads.cell import GridSettings, reseeded
 from headroom.heads.grid import plan_cells, run_cells
 from headroom.heads.results import Results
-from headroom.heads.scores.reseeding import balance_seed_sd, further_seeds
 from headroom.heads.scores.scored import scored_cells
+from headroom.heads.scores.seeds import balance_seed_sd, further_seeds
 from tests.heads.problems import make_problem
 
 SETTINGS = GridSettings(folds=2)
