@@ -30,7 +30,7 @@ PROTOCOLS = ("cv", "split")
 JUDGED = "recall_macro"
 POINTS = 21  # accuracies at which two curves are compared
 SPREAD = (np.arange(POINTS) + 0.5) / POINTS
-FEW_POINTS = 8  # of a curve
+FEW_POINTS = 6  # of a curve
 RARE = 3  # cases of which none may show a difference, and the true share still be 3 / n (the rule of three)
 SIGNIFICANT = 0.05
 KINDS = LIFTS, MOVES, HARMS, NO_LIFT, UNCLEAR = ("lifts", "moves", "harms", "no lift", "unclear")
