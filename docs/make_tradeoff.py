@@ -42,7 +42,9 @@ def main() -> None:
             axes.get_legend().remove()
             axes.set_title(head, fontsize=9, loc="left")
             axes.label_outer()
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=5)
+        shown = [pair for panel in panels for pair in zip(*panel.get_legend_handles_labels(), strict=True)]
+        named = {label: handle for handle, label in shown}
+        figure.legend(list(named.values()), list(named), loc="outside upper left", ncols=5)
         figure.savefig(options.output, dpi=150, facecolor="white")
 
 

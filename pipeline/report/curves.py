@@ -10,9 +10,15 @@ from headroom.heads.scores.lift import curve_of
 from headroom.heads.scores.scored import Scored
 from headroom.heads.scores.tradeoff import AXES
 from headroom.pipeline.report.style import COLOURS, INK
-from headroom.pipeline.report.words import balancer, digits
+from headroom.pipeline.report.words import QUESTION, balancer, digits
 
-MARKERS = "oD^sv"
+STYLES = {
+    BASELINE: (INK, "o"),
+    "threshold": (COLOURS[0], "D"),
+    "class-weight": (COLOURS[1], "^"),
+    QUESTION: (COLOURS[2], "s"),
+}
+OTHER = (COLOURS[3], "v")
 
 
 def draw_tradeoff(axes: Axes, cells: Sequence[tuple[Cell, Scored]]) -> str:
@@ -22,9 +28,8 @@ def draw_tradeoff(axes: Axes, cells: Sequence[tuple[Cell, Scored]]) -> str:
     """
     drawn: set[str] = set()
     said = []
-    order = sorted(cells, key=lambda each: each[0].balance != BASELINE)
-    colours = [INK, *COLOURS * len(order)] if order and order[0][0].balance == BASELINE else COLOURS * len(order)
-    for (cell, found), colour, marker in zip(order, colours, MARKERS * len(order), strict=False):
+    for cell, found in sorted(cells, key=lambda each: each[0].balance != BASELINE):
+        colour, marker = STYLES.get(cell.balance, OTHER)
         accuracy, recall = (found.metrics[name] for name in AXES)
         name = balancer(cell.balance) if cell.balance != BASELINE else "no balancing"
         if found.ranking not in drawn:

@@ -6,7 +6,7 @@ import pytest
 
 from headroom.heads.scores.lift import curve_of
 from headroom.pipeline.report.curves import draw_tradeoff
-from headroom.pipeline.report.figures import drawing
+from headroom.pipeline.report.style import drawing
 from tests.heads.cells import make_cell, make_problem, scored_of
 
 
@@ -18,7 +18,7 @@ def test_the_points_are_the_heads_as_fitted_and_equal_scores_share_a_curve():
     scored = scored_of(cells, problem)
     with drawing() as figure:
         axes = figure.add_subplot()
-        said = draw_tradeoff(axes, cells, scored)
+        said = draw_tradeoff(axes, [(cell, scored[cell.key]) for cell in cells])
         lines = [line for line in axes.lines if line.get_linestyle() != "None"]
         points = {line.get_label(): line.get_xydata()[0].tolist() for line in axes.lines if line not in lines}
     assert len(lines) == 2
