@@ -52,7 +52,7 @@ class Chapter:
     lifts : sequence of dict
         Of every balancer the lift of the curve, and the mere move along it, with intervals and p by Holm's method.
     by_class : mapping of str to list
-        Metrics of the best row, a value and its interval a class; only where figures are shown.
+        Metrics of the best row by title, a value and its interval a class; only where figures are shown.
     plates : sequence of dict
         Finished figures with ``section``, ``title``, ``description``, ``svg`` and whether they are ``wide``; only where
         figures are shown.

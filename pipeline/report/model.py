@@ -18,7 +18,7 @@ from headroom.heads.samples import Problem
 from headroom.heads.scores.comparing import ABOUT, comparisons, corrected, plan_comparisons
 from headroom.heads.scores.leaderboard import leaderboard
 from headroom.heads.scores.lift import lifts
-from headroom.heads.scores.metrics import METRICS
+from headroom.heads.scores.metrics import METRICS, PER_CLASS
 from headroom.heads.scores.seeds import balance_seed_sd
 from headroom.pipeline.cache import EmbeddingFile, kept
 from headroom.pipeline.problems import load_problem
@@ -294,7 +294,11 @@ def _with_figures(source: Source, chapter: Chapter) -> Chapter:
     """Add metrics by class and finished figures; these are kept in the cache until anything that they show changes."""
     if chapter.best is None:
         return chapter
-    by_class = source.scored[chapter.best["key"]].by_class
+    by_class = {
+        PER_CLASS[name].title: values
+        for name, values in source.scored[chapter.best["key"]].by_class.items()
+        if any(value is not None for value, _ in values)
+    }
     shown = _digest(source, chapter)
 
     def draw() -> list[Row]:
