@@ -140,7 +140,7 @@ def _chapter(source: Source) -> Chapter:
         lifts=[item for standing in honest for item in standing.lifts if item["key"] in source.shown],
         columns=columns,
         compared_columns=_differing(compared),
-        setting=words.settings(rows[0], common) if rows else "",
+        setting=words.settings(rows[0], common) + words.positive(rows[0]) if rows else "",
         metrics=tuple(name for name in metrics if len(problem.classes) > 2 or METRICS[name].binary != "hidden"),
         winners=frozenset(
             (row["key"], name) for standing in honest for name in metrics if (row := standing.winner(name))

@@ -115,6 +115,11 @@ def settings(row: Row, names: Iterable[str]) -> str:
     return ", ".join(filter(None, said))
 
 
+def positive(row: Row) -> str:
+    """Of which of two classes sensitivity is; nothing with more."""
+    return f", positive: {row['positive']}" if row["positive"] else ""
+
+
 def run(row: Row, names: Collection[str]) -> str:
     """Settings of a row in as few letters as can be, those of ``names`` only.
 

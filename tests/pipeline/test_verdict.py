@@ -208,7 +208,12 @@ def test_two_classes_have_no_macro_specificity_but_a_positive_class(tmp_path: Pa
     chapter = chapter_of(tmp_path)
     assert {row["positive"] for row in chapter.rows} == {"well"}  # the rarer one
     assert "specificity_macro" not in chapter.metrics
-    assert {row["positive"] for row in chapter_of(tmp_path, positive="ill").rows} == {"ill"}
+    assert chapter.setting.endswith("positive: well")
+    assert {"sensitivity", "specificity"} <= set(chapter.metrics)
+    other = chapter_of(tmp_path, positive="ill")
+    assert {row["positive"] for row in other.rows} == {"ill"}
+    swapped = [row["metrics"]["sensitivity"] for row in other.rows]
+    assert swapped == [row["metrics"]["specificity"] for row in chapter.rows]
     write_results(tmp_path, "three")
     three = report_of(tmp_path, figures=False, positive="ill").chapters[1]
     assert {row["positive"] for row in three.rows} == {None}
