@@ -20,7 +20,7 @@ from scipy.stats import qmc
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 
-from headroom.heads.scores.bootstrap import draw_weights, percentile_interval
+from headroom.heads.scores.bootstrap import draw_weights
 from headroom.heads.scores.comparing import ROPE, paired_difference
 from headroom.heads.scores.intervals import effective_groups, few_patients, metric_interval
 from headroom.heads.scores.metrics import METRICS
@@ -458,6 +458,12 @@ def run(condition: Condition, simulations: int, replicates: int = 200) -> list[d
         summary(condition, [r for r in records if (r["repeats"], r["metric"]) == (repeats, NAMES[place])])
         for repeats, place in keys
     ]
+
+
+def percentile_interval(values: np.ndarray) -> list[float] | None:
+    """The interval of version 0.1: None where most values are undefined."""
+    defined = values[np.isfinite(values)]
+    return None if 2 * len(defined) < len(values) else [float(bound) for bound in np.quantile(defined, [0.025, 0.975])]
 
 
 def main() -> None:

@@ -1,21 +1,18 @@
 """Bootstrap of metrics with whole groups drawn, for intervals and for paired differences.
 
 Groups (patients, identical images) are drawn with replacement, not rows, because rows of one group are not
-independent (Field and Welsh 2007, "Bootstrapping clustered data"). Intervals are percentile intervals
-(Efron and Tibshirani 1993, chapter 13).
+independent (Field and Welsh 2007, "Bootstrapping clustered data").
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 
-from headroom.heads.scores.metrics import METRICS, evaluate
+from headroom.heads.scores.metrics import METRICS, MetricRecord, evaluate
 from headroom.heads.scores.predictions import Sums
 
 REPLICATES = 1000
-CONFIDENCE = 0.95
-
 BLOCK_VALUES = 8_000_000  # case weights that are worked on at a time: bounds the memory of large data sets
 
 
@@ -61,7 +58,9 @@ def _drawn(of_case: bytes, replicates: int, seed: int) -> np.ndarray:
     return of_cases
 
 
-def drawn_metrics(repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+def drawn_metrics(
+    repeats: Sequence[Sums], ordinal: bool, tables: Sequence[Mapping[str, MetricRecord]] = (METRICS,)
+) -> list[dict[str, np.ndarray]]:
     """Compute metrics on bootstrap replicates.
 
     Parameters
@@ -70,13 +69,13 @@ def drawn_metrics(repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] |
         The predictions of each repeat of the cross-validation, with the weights of `draw_weights`.
     ordinal : bool
         Whether the classes are ordered.
-    names : iterable of str, optional
-        Keys of `METRICS`; all by default.
+    tables : sequence of mapping of str to MetricRecord
+        Of `METRICS` and `PER_CLASS`.
 
     Returns
     -------
-    dict of str to ndarray, shape (b,)
-        Each metric averaged over the repeats; NaN where it is undefined in a replicate.
+    list of dict of str to ndarray, shape (b,), or (b, k) for `PER_CLASS`
+        One a table. Each metric averaged over the repeats; NaN where it is undefined in a replicate.
 
     Examples
     --------
@@ -84,12 +83,11 @@ def drawn_metrics(repeats: Sequence[Sums], ordinal: bool, names: Iterable[str] |
     >>> from headroom.heads.scores.predictions import Predictions
     >>> predictions = Predictions(np.array([0, 1, 1]), np.array([0, 1, 0]), np.eye(2)[[0, 1, 0]], 2)
     >>> sums = Sums(predictions, np.array([[1, 2], [1, 1], [1, 0]]))
-    >>> drawn_metrics([sums], False, ["accuracy"])["accuracy"].round(3)
+    >>> drawn_metrics([sums], False)[0]["accuracy"].round(3)
     array([0.667, 1.   ])
     """
-    names = tuple(names or METRICS)
-    found = [evaluate(block, ordinal, names) for block in blocks(repeats)]
-    return {name: np.concatenate([each[name] for each in found]) for name in names}
+    found = [[evaluate(block, ordinal, table=table) for table in tables] for block in blocks(repeats)]
+    return [{name: np.concatenate([each[name] for each in of]) for name in of[0]} for of in zip(*found, strict=True)]
 
 
 def blocks(repeats: Sequence[Sums]) -> Iterator[list[Sums]]:
@@ -99,28 +97,3 @@ def blocks(repeats: Sequence[Sums]) -> Iterator[list[Sums]]:
     for start in range(0, replicates, size):
         here = slice(start, start + size)
         yield [Sums(sums.predictions, sums.weights[:, here].astype(np.float32)) for sums in repeats]
-
-
-def percentile_interval(values: np.ndarray) -> list[float] | None:
-    """Percentile interval at 95 % of bootstrap values.
-
-    Parameters
-    ----------
-    values : ndarray of float, shape (b,)
-
-    Returns
-    -------
-    list of two floats, or None
-        Replicates in which the metric is undefined are left out; None where they are more than half.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> percentile_interval(np.array([0.5, 0.5, np.nan]))
-    [0.5, 0.5]
-    """
-    defined = values[np.isfinite(values)]
-    if 2 * len(defined) < len(values) or not len(defined):
-        return None
-    tail = (1 - CONFIDENCE) / 2
-    return [float(bound) for bound in np.quantile(defined, [tail, 1 - tail])]

@@ -18,8 +18,7 @@ from scipy.special import stdtr, stdtrit
 
 from headroom.errors import HeadError
 from headroom.heads.cell import Cell, package_of
-from headroom.heads.scores.bootstrap import CONFIDENCE
-from headroom.heads.scores.intervals import freedom, resting_on, standard_error
+from headroom.heads.scores.intervals import CONFIDENCE, freedom, resting_on, standard_error
 from headroom.heads.scores.metrics import CONFUSION, METRICS, MetricRecord, number
 from headroom.heads.scores.scored import Scored
 

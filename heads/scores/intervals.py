@@ -9,9 +9,9 @@ over classes gets that of its classes put together (Zou and Donner 2008), so tha
 import numpy as np
 from scipy.special import stdtrit
 
-from headroom.heads.scores.bootstrap import CONFIDENCE
 from headroom.heads.scores.metrics import MetricRecord
 
+CONFIDENCE = 0.95
 FEW_GROUPS = 25  # below, intervals and tests miss their level in simulation: docs/validity.md
 FEW_OF_A_CLASS = 12
 TINY = 1e-12

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from headroom.heads.cell import Cell, FoldScores
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
-from headroom.heads.scores.bootstrap import blocks, draw_weights
+from headroom.heads.scores.bootstrap import blocks, draw_weights, drawn_metrics
 from headroom.heads.scores.intervals import effective_groups, interval, metric_interval
 from headroom.heads.scores.metrics import METRICS, PER_CLASS, evaluate, number
 from headroom.heads.scores.predictions import Pooled, Sums, pooled
@@ -118,7 +118,7 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
         [Sums(repeat.predictions, each) for repeat, each in zip(repeats, side, strict=True)]
         for side in (weights, [each == 0 for each in weights])
     )
-    drawn_metrics, drawn_by_class = _drawn(drawn, ordinal)
+    drawn_whole, drawn_by_class = drawn_metrics(drawn, ordinal, (METRICS, PER_CLASS))
     counts = np.concatenate([np.sum([sums.confusion for sums in block], axis=0) for block in blocks(left_out)])
     folds = sorted(folds, key=lambda fold: (fold.repeat, fold.fold))
     k = repeats[0].predictions.n_classes
@@ -132,7 +132,7 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
             name: metric_interval(
                 record,
                 metrics[name],
-                drawn_metrics[name],
+                drawn_whole[name],
                 (by_class[record.mean_of], drawn_by_class[record.mean_of]) if record.mean_of else None,
                 units,
             )
@@ -151,7 +151,7 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
         if any((fold.rows < 0).any() for fold in folds)
         else _digest([part for fold in folds for part in (np.array([fold.repeat, fold.fold]), fold.rows, fold.labels)]),
         by_fold={name: np.concatenate([each[name][1:] for each in values]) for name in METRICS},
-        drawn={name: found.astype(np.float32) for name, found in drawn_metrics.items()},
+        drawn={name: found.astype(np.float32) for name, found in drawn_whole.items()},
         calibration_loss=np.asarray(np.nansum(losses, axis=1), np.float32),
         left_out=counts.astype(np.min_scalar_type(int(counts.max()))),
         tested=np.array([np.bincount(fold.labels, minlength=k) for fold in folds]),
@@ -206,16 +206,6 @@ def _whole_and_folds(repeat: Pooled) -> Sums:
     """All cases of a repeat, then those of each fold."""
     folds = repeat.fold[:, None] == np.unique(repeat.fold)
     return Sums(repeat.predictions, np.column_stack([np.ones(len(folds)), folds]))
-
-
-def _drawn(repeats: Sequence[Sums], ordinal: bool) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Metrics, and metrics by class, of replicates."""
-    found: list[list[dict[str, np.ndarray]]] = [[], []]
-    for block in blocks(repeats):
-        for side, table in zip(found, (METRICS, PER_CLASS), strict=True):
-            side.append(evaluate(block, ordinal, table=table))
-    metrics, by_class = ({name: np.concatenate([each[name] for each in side]) for name in side[0]} for side in found)
-    return metrics, by_class
 
 
 def _digest(arrays: Sequence[np.ndarray]) -> str:
