@@ -1,7 +1,7 @@
 """Time the whole grid, every head with every balancer, against another checkout on the same embeddings.
 
 A file of embeddings is cut down to a seeded, stratified part of its images; both codes fit all cells of it into empty
-caches, in turns: this, the other, the other, this. Seconds are those of the whole command.
+caches, in turns; the order changes from round to round. Seconds are those of the whole command.
 
     python benchmarks/fit_grid.py --cache cache --dataset aptos --model mobilenet-0.75 --against ../headroom-0.1
 """
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--model", default="mobilenet-0.75")
     parser.add_argument("--against", type=Path, required=True, help="folder with another checkout")
     parser.add_argument("--images", type=int, default=600)
-    parser.add_argument("--rounds", type=int, default=1, help="each is two runs of either checkout")
+    parser.add_argument("--rounds", type=int, default=2, help="each checkout fits the grid once a round")
     parser.add_argument("--head", action="append", help="all by default")
     parser.add_argument("--balance", action="append", help="all by default")
     options = parser.parse_args()
@@ -44,9 +44,10 @@ def main() -> None:
         part = Path(folder, "embeddings", options.dataset, whole.name)
         part.parent.mkdir(parents=True)
         _cut(whole, part, options.images)
-        for name in ["this", "against", "against", "this"] * options.rounds:
-            seconds[name].append(_fit(codes[name], part, options))
-            print(f"{name}: {seconds[name][-1]:.1f} s", flush=True)
+        for number in range(options.rounds):
+            for name in list(codes)[:: 1 if number % 2 == 0 else -1]:
+                seconds[name].append(_fit(codes[name], part, options))
+                print(f"{name}: {seconds[name][-1]:.1f} s", flush=True)
     ours, others = (statistics.median(seconds[name]) for name in codes)
     row = {
         "images": options.images,
