@@ -249,7 +249,13 @@ def _dead_columns(evidence: Evidence) -> str | None:
 
 
 def _too_few(evidence: Evidence) -> str | None:
-    return few_patients(evidence.problem.groups, evidence.problem.labels) or None
+    problem, protocols = evidence.problem, {cell.protocol for cell in evidence.cells}
+    reason = few_patients(problem.groups, problem.labels)
+    if reason or "split" not in protocols:
+        return reason or None
+    tested = problem.split == "test"
+    reason = few_patients(problem.groups[tested], problem.labels[tested])
+    return f"in the official test part {reason}" if reason else None
 
 
 TELLING_SHARE = 0.25  # of the majority guess's errors that file properties may avoid

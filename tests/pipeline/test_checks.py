@@ -200,6 +200,14 @@ def test_patients_count_for_what_they_tell(clean: Evidence) -> None:
     assert found_in(replace(clean, problem=replace(whole, groups=np.arange(SIZE) % 40)), "M016") is None
 
 
+def test_of_an_official_split_the_tested_patients_count(clean: Evidence) -> None:
+    part = replace(clean.problem, split=np.where(np.arange(SIZE) % 8, "train", "test"))
+    split = tuple(replace(cell, protocol="split") for cell in clean.cells)
+    assert found_in(replace(clean, problem=part), "M016") is None
+    found = found_in(replace(clean, problem=part, cells=split), "M016")
+    assert str(found).startswith("in the official test part the images tell no more than 15 patients")
+
+
 def test_classes_too_small_for_folds_are_found_before_fitting() -> None:
     few = Evidence(problem_of(("a", "b"), np.array([0] * 20 + [1] * 3)))
     assert {one["code"] for one in run_checks([few])} == {"M005", "M006", "M016"}
