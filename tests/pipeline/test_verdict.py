@@ -247,6 +247,16 @@ def test_what_intervals_leave_out_is_said_in_every_form(tmp_path: Path) -> None:
     assert "fitted heads" in FORMS["csv"].render(report)
 
 
+@pytest.mark.parametrize(
+    ("protocol", "said"), [("cv", "err in 0 to 5 of 100 cases"), ("split", "miss their interval in up to 10 of 100")]
+)
+def test_how_often_tests_and_intervals_err_is_said_in_every_form(tmp_path: Path, protocol: str, said: str) -> None:
+    write_results(tmp_path, protocol=protocol)
+    report = report_of(tmp_path, figures=False)
+    for name in ("terminal", "md", "html", "latex"):
+        assert said in " ".join(FORMS[name].render(report).split())
+
+
 def test_settings_are_those_of_the_python_interface(tmp_path: Path) -> None:
     write_results(tmp_path)
     found = headroom.report(cache=tmp_path, criterion="accuracy", rope=0.05)
