@@ -24,8 +24,8 @@ from headroom.heads.folds import union_groups
 from headroom.heads.grid import plan_cells, run_cells
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
-from headroom.heads.scores.comparing import COMPARED
 from headroom.heads.scores.leaderboard import leaderboard
+from headroom.heads.scores.metrics import METRICS
 from headroom.heads.scores.scored import scored_cells
 
 PRECISIONS = ("float32", "bfloat16")
@@ -73,7 +73,12 @@ def _compare(images: ImageSet, model: str, weights: str, heads: list[str]) -> li
     return [
         about
         | {"head": head}
-        | {f"{metric}_{name}": round(scores[name][head][metric], 4) for metric in COMPARED for name in PRECISIONS}
+        | {
+            f"{metric}_{name}": round(scores[name][head][metric], 4)
+            for metric, record in METRICS.items()
+            if record.compared and record.binary != "only"
+            for name in PRECISIONS
+        }
         | where
         for head in heads
     ]

@@ -235,7 +235,7 @@ def report(
     model : str or sequence of str, default: all
         Only these models. No p changes: it is corrected for all that is fitted on a data set.
     criterion : {"recall_macro", "kappa_quadratic", "accuracy", "f1_macro"}
-        What ranks and judges; kappa where classes are ordered.
+        What ranks and judges; kappa_quadratic needs ordered classes.
     rope : float, 0 to 1
         A difference no larger is practically none.
     positive : str, default: the rarer

@@ -21,7 +21,8 @@ class Outputs(NamedTuple):
     Attributes
     ----------
     values : ndarray of float64, shape (n, m)
-        What the map is fitted on: of a support vector machine one decision a pair of classes, else as `logits`.
+        What the map is fitted on: of two classes their difference alone, so that the map keeps the order; of a support
+        vector machine one decision a pair of classes; else as `logits`.
     logits : ndarray of float64, shape (n, k)
         One unnormalised log-probability a class.
     """
@@ -34,11 +35,11 @@ class Outputs(NamedTuple):
         """Outputs of a fitted scikit-learn classifier; ``added`` is about half a vote where it counts votes."""
         if hasattr(estimator, "predict_proba"):
             logits = np.log(estimator.predict_proba(vectors).astype(np.float64) + added)
-            return cls(logits, logits)
+            return cls(logits[:, 1:] - logits[:, :1] if logits.shape[1] == 2 else logits, logits)
         decision = np.asarray(estimator.decision_function(vectors), dtype=np.float64)
         if decision.ndim == 1:
-            decision = np.column_stack([-decision / 2, decision / 2])
-        elif getattr(estimator, "decision_function_shape", "") == "ovo":
+            return cls(decision[:, None], np.column_stack([-decision / 2, decision / 2]))
+        if getattr(estimator, "decision_function_shape", "") == "ovo":
             pairs = list(combinations(np.eye(len(estimator.classes_)), 2))
             return cls(decision, decision @ np.array([first - second for first, second in pairs]))
         return cls(decision, decision)
@@ -87,11 +88,11 @@ def fit_calibration(outputs: Outputs, labels: np.ndarray) -> Calibration:
     Examples
     --------
     >>> logits = np.array([[2.0, -2.0], [2.0, -2.0], [2.0, -2.0], [-2.0, 2.0]] * 50)
-    >>> outputs = Outputs(logits, logits)
+    >>> outputs = Outputs(logits[:, 1:] - logits[:, :1], logits)
     >>> fit_calibration(outputs, np.array([0, 0, 1, 1] * 50))(outputs)[0].round(1)
     array([0.7, 0.3])
     """
-    if len(np.unique(labels)) == 2:
+    if outputs.values.shape[1] == 1:
         return Calibration(_fit_sigmoid(outputs.values, labels))
     scaled = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     return Calibration(scaled.fit(outputs.values, labels))

@@ -171,7 +171,7 @@ def _strata(labels: np.ndarray, unit: np.ndarray, classes: int) -> np.ndarray:
     """The class of which each unit holds the largest share, the rarest first; shape (units,)."""
     images = np.bincount(unit * classes + labels, minlength=(unit.max() + 1) * classes).reshape(-1, classes)
     total, first = images.sum(axis=0), (images > 0).argmax(axis=0)
-    rarest = np.lexsort((first, total))
+    rarest = sorted(range(classes), key=lambda label: (total[label], first[label], images[:, label].tobytes()))
     return (images[:, rarest] / total[rarest]).argmax(axis=1)
 
 

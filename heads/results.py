@@ -134,7 +134,9 @@ class Results:
         """Keep one cell with all its folds, in one transaction."""
         with self._transaction():
             for table in ("cells", "folds", "scored"):
-                self._connection.execute(f"DELETE FROM {table} WHERE key = ?", (cell.key,))
+                self._connection.execute(
+                    f"DELETE FROM {table} WHERE key = :key OR key LIKE :key || '/%'", {"key": cell.key}
+                )
             self._insert("cells", vars(cell))
             for fold in cell.folds:
                 self._insert("folds", {**vars(fold), "key": reseeded(cell.key, fold.balance_seed)})

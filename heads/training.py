@@ -145,7 +145,12 @@ class Trainer:
     def parameters(self, record: HeadRecord) -> Mapping[str, Any]:
         """What ``--tune`` found best in the record's search space; searched once."""
         if record.name not in self._parameters:
-            self._parameters[record.name] = _search(self, record) if self.tune and record.tune and self.inner else {}
+            searched = self.tune and record.tune and self.inner
+            try:
+                self._parameters[record.name] = _search(self, record) if searched else {}
+            except HeadError as error:
+                got, remedy = f"--tune, in an inner fold: {error.got}", f"leave --tune, or {error.remedy}"
+                raise HeadError(got, remedy) from error
         return self._parameters[record.name]
 
     def estimator(

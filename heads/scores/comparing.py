@@ -294,6 +294,7 @@ def contrast(
             units=np.array(one.units),
             test_train=one.test_train if about == METHOD else 0.0,
             rope=rope,
+            same=len({scored[cell.key].ranking for cell in (*group, *against)}) == 1,
         )
     return found
 
@@ -307,6 +308,7 @@ def paired_difference(
     units: np.ndarray,
     test_train: float = 0.0,
     rope: float = ROPE,
+    same: bool = False,
 ) -> PairedResult:
     """Test the difference of a metric by its bootstrap replicates, both sides on the same ones.
 
@@ -326,6 +328,8 @@ def paired_difference(
         0 where the fitted heads themselves are meant.
     rope : float
         Half width of the region of practical equivalence.
+    same : bool
+        Whether the scores are the same, so that a metric of scores cannot differ.
 
     Returns
     -------
@@ -334,8 +338,9 @@ def paired_difference(
     """
     df = freedom(resting_on(record, units))
     error = standard_error(replicates, df) * np.sqrt(1 + test_train)
-    if record.needs == CONFUSION:
-        error = max(error, _least_error(resting_on(record, cases if error > ROUNDING else units)))
+    differ = error > ROUNDING
+    if record.needs == CONFUSION or not (differ or same):
+        error = max(error, _least_error(resting_on(record, cases if differ else units)))
     return paired_t(difference, error, df, rope)
 
 

@@ -14,6 +14,7 @@ from headroom.heads.scores.metrics import MetricRecord
 CONFIDENCE = 0.95
 FEW_GROUPS = 25  # below, intervals and tests miss their level in simulation: docs/validity.md
 FEW_OF_A_CLASS = 12
+FEW_REPLICATES = 30  # that have all classes
 TINY = 1e-12
 
 
@@ -71,7 +72,8 @@ def few_patients(groups: np.ndarray, labels: np.ndarray) -> str:
         ("the images of the rarest class tell", min(by_class, default=0), FEW_OF_A_CLASS),
     ):
         if count < enough:
-            return f"{what} no more than {count:.0f} patients with as many images each would, fewer than {enough}"
+            least = f"{count:.3g} patients with as many images each would"
+            return f"{what} no more than {least}, fewer than {enough}"
     return ""
 
 
@@ -179,6 +181,8 @@ def mean_interval(
         return None
     below, above = (np.abs(values - side) for side in np.array(bounds, float).T)
     drawn = replicates[np.isfinite(replicates).all(axis=1)]
+    if len(drawn) < FEW_REPLICATES:  # classes are taken as independent
+        drawn = np.zeros((1, len(values)))
     centred = (drawn - drawn.mean(axis=0)) / np.maximum(drawn.std(axis=0), TINY)
     together = centred.T @ centred / max(len(drawn), 1)
     np.fill_diagonal(together, 1.0)

@@ -269,6 +269,8 @@ def _row(cell: Cell, baseline: Cell, scored: Mapping[str, Scored], rope: float) 
 
 def _p_same(found: PairedResult, one: Scored, other: Scored, rope: float) -> float | None:
     """The larger p of two one-sided tests; nothing is said that a few cases of the rarest class would undo."""
+    if found.difference is None:
+        return None
     if one.ranking == other.ranking:
         return 0.0
     rarest = one.tested.sum(axis=0)[one.tested.any(axis=0)] * one.n / one.tested.sum()
@@ -279,7 +281,8 @@ def _p_same(found: PairedResult, one: Scored, other: Scored, rope: float) -> flo
 
 def _matched(balanced: Curve, baseline: Curve, fitted: Scored, axis: str) -> dict[str, float | None]:
     """The difference where the baseline is as fitted."""
-    at = np.concatenate([[fitted.metrics[axis]], fitted.drawn[axis][:REPLICATES]]).astype(np.float64)
+    own = np.concatenate([[fitted.metrics[axis]], fitted.drawn[axis][:REPLICATES]])
+    at = own.astype(np.float32).astype(np.float64)  # rounded as the curves were
     values, at = matched_values(balanced, baseline, at, axis)
     found = judged(values, fitted.units)
     return {"at": number(at[0]), "difference": found.difference, "low": found.low, "high": found.high}

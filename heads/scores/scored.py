@@ -38,7 +38,7 @@ class Scored:
     confusion : list of list of float, shape (k, k)
         True by predicted class, mean of the repeats.
     images, layout : str
-        Digests of the images that each repeat, and each fold, tested; ``layout`` is empty with synthetic ones.
+        Digests of the images that each repeat, and each fold, tested, and of their groups; empty with synthetic ones.
     by_fold : dict of str to ndarray of float64, shape (folds,)
         Each metric by fold; NaN where undefined, as below.
     drawn : dict of str to ndarray of float32, shape (b,)
@@ -93,6 +93,7 @@ class Scored:
             swapped = {"sensitivity": "specificity", "specificity": "sensitivity"}
             tables = {name: {key: table[swapped.get(key, key)] for key in table} for name, table in tables.items()}
             tables["cases"], tables["units"] = ([each[0], each[2], each[1]] for each in (self.cases, self.units))
+            tables["left_out"] = self.left_out[:, ::-1, ::-1]
         return replace(self, **tables, positive=classes[positive])
 
 
@@ -125,6 +126,9 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
     losses = np.concatenate([by_class["calibration_loss"][None], drawn_by_class["calibration_loss"]])
     labels = repeats[0].predictions.labels
     units = effective_groups(repeats[0].groups, labels, k)
+    synthetic = any((repeat.rows < 0).any() for repeat in repeats)
+    tested = [part for repeat in repeats for part in (repeat.rows, repeat.predictions.labels)]
+    drawn_by = np.unique(repeats[0].groups, return_inverse=True)[1]
     return Scored(
         n=len(repeats[0].rows),
         metrics={name: number(value) for name, value in metrics.items()},
@@ -146,13 +150,13 @@ def score_folds(folds: Sequence[FoldScores], groups: np.ndarray, ordinal: bool) 
             for name, record in PER_CLASS.items()
         },
         confusion=np.mean([sums.confusion[0] for sums in whole], axis=0).tolist(),
-        images=_digest([part for repeat in repeats for part in (repeat.rows, repeat.predictions.labels)]),
-        layout=""
-        if any((fold.rows < 0).any() for fold in folds)
-        else _digest([part for fold in folds for part in (np.array([fold.repeat, fold.fold]), fold.rows, fold.labels)]),
+        images="" if synthetic else _digest([*tested, drawn_by]),
+        layout="" if synthetic else _digest([*tested, *(repeat.fold for repeat in repeats), drawn_by]),
         by_fold={name: np.concatenate([each[name][1:] for each in values]) for name in METRICS},
         drawn={name: found.astype(np.float32) for name, found in drawn_whole.items()},
-        calibration_loss=np.asarray(np.nansum(losses, axis=1), np.float32),
+        calibration_loss=np.where(np.isfinite(losses).any(axis=1), np.nansum(losses, axis=1), np.nan).astype(
+            np.float32
+        ),
         left_out=counts.astype(np.min_scalar_type(int(counts.max()))),
         tested=np.array([np.bincount(fold.labels, minlength=k) for fold in folds]),
         before=np.array([fold.counts_before for fold in folds]),

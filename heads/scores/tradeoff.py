@@ -19,7 +19,8 @@ def tradeoff(
 
     The decision is argmax p / prior^a for every a of `EXPONENTS`, with the class frequencies of each fold's training
     part before balancing: a = 0 takes the likeliest class, a = 1 the one of highest expected macro recall (Menon et al.
-    2021, "Long-tail learning via logit adjustment"). With two classes this is the ROC curve.
+    2021, "Long-tail learning via logit adjustment"). With two classes that are not equally frequent this is the ROC
+    curve.
 
     Parameters
     ----------

@@ -225,7 +225,10 @@ def _insensitive(evidence: Evidence) -> str | None:
     found = [detectable(result.error, result.freedom) for result in results if result.error and result.freedom]
     if not found or min(found) <= SMALL:
         return None
-    return f"no difference in {METRICS[FOUND_BY].title} below {min(found):.3f} could have been found by any test alone"
+    return (
+        f"even the most sensitive test alone finds a true difference in {METRICS[FOUND_BY].title} in 80 % of cases "
+        f"only if it is above {min(found):.3f}"
+    )
 
 
 def _no_simple_baseline(evidence: Evidence) -> str | None:
@@ -330,11 +333,11 @@ _RECORDS = (
           "Use another head, random-over, or --reduce pca:50; see the k-NN rows of the leaderboard."),
     Check("M010", "resampling worsens calibration", _worse_calibration,
           "Resampling tells a head that classes are equally common; its probabilities then overstate the rare ones.",
-          "Use threshold where probabilities are read, or calibrate on data that was not resampled."),
+          "Use threshold where probabilities are read; calibration on images that were not resampled did not suffice."),
     Check("M011", "only large differences can be found", _insensitive,
           "With few images, or few patients of a class, even a true gain is lost in the noise: 'no change shown' says "
           "little then.",
-          "Collect more patients of the rarest class; --repeats 3 or more takes out the noise of the folds.",
+          "Collect more patients of the rarest class; more --repeats take out the noise of the folds.",
           severity="note"),
     Check("M012", "no class-weight or threshold baseline", _no_simple_baseline,
           "Much of what resampling gains comes from moving the decision; weights and thresholds need no new points.",
@@ -346,8 +349,8 @@ _RECORDS = (
           "Classes collected from different places differ in how files were made; a network can learn that instead.",
           "Collect all classes from every source, or re-encode all images alike and test on a set from elsewhere."),
     Check("M016", "too few patients", _too_few,
-          "Intervals and p values rest on patients, not on images. With so few they promise too much, and what "
-          "training on other patients would change is in none of them.",
+          "Intervals and p values rest on patients, not on images. With so few they miss their level: most are too "
+          "wide, those of AUROC over repeats too short. What training on other patients would change is in none.",
           "Report the values of this set as a pilot; collect more patients of the class that is named."),
     Check("M017", "patients missing for part of the images", _partly_patients,
           "Images whose patient is unknown may be of one patient, and lie on both sides of a fold like strangers.",

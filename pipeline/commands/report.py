@@ -43,6 +43,8 @@ def report(
     for line in notes:
         say(f"note: {line}")
     computed = compute(sources, form.shows, options["data_dir"], ignored)
+    for remark in computed.remarks if form.name in ("csv", "json") else ():
+        say(f"note: {remark}")
     text = form.render(computed)
     if figures is not None:
         say(f"wrote {len(write_figures(sources, computed, figures)):,} files to {figures}")

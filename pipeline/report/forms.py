@@ -195,8 +195,9 @@ def _lifts(chapter: Chapter) -> list[RenderableType]:
         (item, [*(words.digits(item[name], sign="+") for name in names), words.digits(item["p_holm"])])
         for item in chapter.lifts
     ]
-    legend = "gain in macro recall = move between classes + lift at equal accuracy (Holm's p)"
-    return ["", legend, *_table(chapter.compared_columns, [*names, "p"], lines, MOST)]
+    legend = "gain in macro recall = move between classes + lift at equal accuracy"
+    labelled = "(95 % interval, one at a time; Holm's p)"
+    return ["", legend, labelled, *_table(chapter.compared_columns, [*names, "p"], lines, MOST)]
 
 
 def _change(item: Row | None) -> str:

@@ -277,7 +277,7 @@ def _checked(sources: Sequence[Source], data_dir: Path, ignored: Iterable[str]) 
     """What the checks find."""
     from headroom.pipeline.checks.checks import findings
 
-    cells = [cell for source in sources for cell in source.shown_cells]
+    cells = [cell for source in sources for cell in source.cells.values()]
     names, first = [source.dataset for source in sources], sources[0]
     return findings(first.cached, cells, first.problems, first.scored, names, data_dir, ignored)
 

@@ -237,8 +237,12 @@ def chosen(cells: list[Cell], datasets: Iterable[str], models: Iterable[str]) ->
 
 
 def grid(cell: Cell) -> Row:
-    """The settings that tell cells apart, a setting that is newer than the cell by its default."""
+    """The settings that tell cells apart, a newer one than the cell by its default; the usual criterion is None."""
     settings = asdict(GridSettings()) | cell.settings
+    if settings["criterion"] == GridSettings.criterion:  # or nothing was decided by it
+        settings["criterion"] = None
+    elif settings["cost"]:
+        settings["criterion"] = " ".join((settings["criterion"], *settings["cost"]))
     return {name: settings.get(name) for name in GRID}
 
 

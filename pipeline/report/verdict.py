@@ -63,7 +63,9 @@ class Standing:
         plain = next((row for row in shown if row["balance"] == words.BASELINE), best)
         if plain is not best:
             value = words.measured(plain, settings.criterion)
-            lines.append(f"Best without balancing: {plain['head']}, {value}; {words.lead(*leads[plain['key']])}.")
+            lines.append(
+                f"Best of the unbalanced: {words.label(plain, columns)}, {value}; {words.lead(*leads[plain['key']])}."
+            )
         if seeds := best["other_seeds"]:
             values = ", ".join(words.digits(value) for value in seeds.values())
             lines.append(f"Fitted again with seed {', '.join(seeds)}, the best has {judged} {values}.")

@@ -109,4 +109,4 @@ def test_few_patients():
     assert "images tell no more than 20" in few_patients(many // 20, many % 4)
     assert "rarest class tell no more than 6" in few_patients(many, np.where(many < 6, 1, 0))
     unequal = np.where(many < 350, 0, many)  # one patient has nearly all
-    assert "no more than 1 " in few_patients(unequal, many % 2)
+    assert "no more than 1." in few_patients(unequal, many % 2)

@@ -1,5 +1,6 @@
 """What is computed of a cell: once, kept beside it, and computed again where it no longer holds."""
 
+import dataclasses
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -190,7 +191,24 @@ def test_sensitivity_is_that_of_the_positive_class(problem):
             )
         assert facing.intervals["sensitivity"] == facing.by_class["recall"][positive][1]
         assert list(facing.metrics) == list(METRICS)
+        assert facing.cases[2] == scored.cases[1 + positive]  # the second of both, as `MetricRecord.of_class` has it
+        assert facing.left_out[:, 1].sum() == scored.left_out[:, positive].sum()
     assert scored.facing(("a", "b", "c"), 0) is scored
+
+
+def test_calibration_of_scores_that_are_no_numbers_is_unknown(problem):
+    folds = [dataclasses.replace(fold, scores=np.full_like(fold.scores, np.nan)) for fold in make_cell(problem).folds]
+    assert np.isnan(score_folds(folds, problem.groups, problem.ordinal).calibration_loss).all()
+
+
+def test_the_same_images_in_other_groups_are_not_paired(problem):
+    folds = make_cell(problem).folds
+    digests = [
+        (scored.images, scored.layout)
+        for scored in (score_folds(folds, groups, True) for groups in (problem.groups, np.arange(len(problem.groups))))
+    ]
+    assert digests[0][0] != digests[1][0]
+    assert digests[0][1] != digests[1][1]
 
 
 def test_the_rarer_class_is_positive_unless_one_is_named():

@@ -193,7 +193,7 @@ def test_verdict_says_who_wins_and_whether_smote_is_worth_it(skilled: Report) ->
     assert said.startswith("Best: svm with SMOTE, macro recall 0.")
     assert "Chosen among 4, and again in 100% of resampled test sets; corrected for the choice: macro recall 0." in said
     assert "Macro recall with SMOTE: raised for svm; no change shown for knn; found in 80 % of cases would be" in said
-    assert "Best without balancing: knn" in said
+    assert "Best of the unbalanced: knn" in said
 
 
 def test_bold_means_more_than_noise(skilled: Report, tmp_path: Path) -> None:
