@@ -93,7 +93,7 @@ def test_commands_run_beside_a_users_own_names(installed, crowded):
         return done.stdout
 
     run("extract", "--model", "mobilenet", "--weights", "random", "--dataset", "scans")
-    run("fit", "--head", "gaussian-nb", "--head", "dense", "--smote", "--folds", "2", "--jobs", "2")
+    run("fit", "--head", "gaussian-nb", "--head", "dense", "--smote", "--folds", "2", "--repeats", "1", "--jobs", "2")
     run("report", "--format", "html")
     assert (crowded / "cache" / "reports" / "report.html").is_file()
     write_fundus(crowded / "data" / "synthetic-fundus", counts=(12,) * 5)  # the whole set would take minutes

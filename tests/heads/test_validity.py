@@ -54,9 +54,9 @@ def test_too_few_patients_are_said():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [{"images": 500}, {"patients": 200}])
-def test_levels_and_differences_at_length(size):
-    rows = rows_of(300, repeats=1, **size)
+@pytest.mark.parametrize(("simulations", "size"), [(300, {"images": 500}), (100, {"patients": 200})])
+def test_levels_and_differences_at_length(simulations, size):
+    rows = rows_of(simulations, repeats=1, **size)
     for row in rows.values():
         assert 0.915 <= row["coverage_fitted"] <= 0.985
         assert row["rejected"] <= 0.075
