@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 NEARLY_ZERO = 1e-6  # added to a probability before its logarithm is taken
+NO_PENALTY = 1e9  # as good as none; infinity makes earlier scikit-learn warn
 
 
 class Outputs(NamedTuple):
@@ -102,6 +103,6 @@ def _fit_sigmoid(values: np.ndarray, labels: np.ndarray) -> ClassifierMixin:
     """Each image counts as ``(n + 1) / (n + 2)`` of its class of n images, and as the rest of the other."""
     classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     own = (counts[codes] + 1) / (counts[codes] + 2)
-    scaled = make_pipeline(StandardScaler(), LogisticRegression(C=np.inf, max_iter=1000))
+    scaled = make_pipeline(StandardScaler(), LogisticRegression(C=NO_PENALTY, max_iter=1000))
     weights = {"logisticregression__sample_weight": np.concatenate([own, 1 - own])}
     return scaled.fit(np.tile(values, (2, 1)), np.concatenate([labels, classes[1 - codes]]), **weights)
