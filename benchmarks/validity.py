@@ -21,9 +21,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 
 from headroom.heads.scores.bootstrap import draw_weights
-from headroom.heads.scores.comparing import ROPE, paired_difference
 from headroom.heads.scores.intervals import effective_groups, few_patients, metric_interval
 from headroom.heads.scores.metrics import METRICS
+from headroom.heads.scores.paired import ROPE, paired_difference
 
 NAMES = ("accuracy", "recall_macro", "auroc_ovr")
 CLASSES = 3

@@ -11,18 +11,10 @@ from typing import Any
 import numpy as np
 
 from headroom.heads.cell import Cell
-from headroom.heads.scores.comparing import (
-    BASELINE,
-    ROPE,
-    ROUNDING,
-    PairedResult,
-    contrast,
-    holm,
-    paired_t,
-    plan_comparisons,
-)
+from headroom.heads.scores.comparing import BASELINE, contrast, plan_comparisons
 from headroom.heads.scores.intervals import freedom, resting_on, standard_error
 from headroom.heads.scores.metrics import METRICS, number
+from headroom.heads.scores.paired import ROPE, ROUNDING, SIGNIFICANT, PairedResult, holm, paired_t
 from headroom.heads.scores.scored import Scored
 from headroom.heads.scores.tradeoff import AXES, EXPONENTS, REPLICATES
 
@@ -32,7 +24,6 @@ POINTS = 21  # accuracies at which two curves are compared
 SPREAD = (np.arange(POINTS) + 0.5) / POINTS
 FEW_POINTS = 6  # of a curve
 RARE = 3  # cases of which none may show a difference, and the true share still be 3 / n (the rule of three)
-SIGNIFICANT = 0.05
 KINDS = LIFTS, MOVES, HARMS, NO_LIFT, UNCLEAR = ("lifts", "moves", "harms", "no lift", "unclear")
 NO_SCORES = "a score is not a finite number"
 

@@ -10,9 +10,10 @@ import numpy as np
 from headroom.heads.balancing import BALANCERS, BalancerRecord
 from headroom.heads.cell import Cell
 from headroom.heads.samples import Problem
-from headroom.heads.scores.comparing import contrast, detectable, holm, plan_comparisons
+from headroom.heads.scores.comparing import contrast, plan_comparisons
 from headroom.heads.scores.intervals import few_patients
 from headroom.heads.scores.metrics import METRICS, number
+from headroom.heads.scores.paired import SIGNIFICANT, detectable, holm
 from headroom.heads.scores.recalibration import p_worse
 from headroom.heads.scores.scored import Scored
 from headroom.pipeline.cache import Cached
@@ -197,7 +198,6 @@ def _crowded_neighbours(evidence: Evidence) -> str | None:
 
 
 FOUND_BY = "recall_macro"
-SIGNIFICANT = 0.05
 
 
 def _worse_calibration(evidence: Evidence) -> str | None:

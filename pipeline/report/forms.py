@@ -20,7 +20,7 @@ from headroom.heads.scores.metrics import METRICS
 from headroom.pipeline.report import words
 from headroom.pipeline.report.chapter import Chapter, Report
 from headroom.pipeline.report.model import CHECKS_SHOWN, FIGURES_SHOWN
-from headroom.pipeline.report.words import NAMES, SIGNIFICANT, Row
+from headroom.pipeline.report.words import NAMES, Row
 
 FORMULA_STARTS = ("=", "+", "-", "@")
 MARKDOWN_SPECIAL = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", **{mark: f"\\{mark}" for mark in "\\|*_`[]"}})
@@ -150,7 +150,7 @@ def _by_template(name: str, escape: Callable[[str], str] | None = None) -> Calla
         keep_trailing_newline=True,
     )
     environment.filters |= {name: getattr(words, name) for name in FILTERS}
-    environment.globals |= {"METRICS": METRICS, "SIGNIFICANT": SIGNIFICANT, "version": _version}
+    environment.globals |= {"METRICS": METRICS, "version": _version}
 
     def render(report: Report) -> str:
         return environment.get_template(name).render(report=report, today=date.today().isoformat())

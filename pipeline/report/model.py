@@ -14,6 +14,7 @@ import numpy as np
 from headroom.errors import FeatureError, HeadError
 from headroom.heads.balancing import BALANCERS, resample
 from headroom.heads.cell import Cell
+from headroom.heads.folds import PROTOCOLS
 from headroom.heads.samples import Problem
 from headroom.heads.scores.comparing import ABOUT, comparisons, corrected, plan_comparisons
 from headroom.heads.scores.leaderboard import leaderboard
@@ -32,7 +33,6 @@ from headroom.pipeline.studies import claims
 CHECKS_SHOWN, FIGURES_SHOWN = "checks", "figures"
 MAPPED, MAPPED_SYNTHETIC = 1000, 400  # points of a map
 COMPONENTS, PERPLEXITY = 50, 30
-PROTOCOLS = ("cv", "split", LEAKY)  # in the order in which they are shown
 
 
 def compute(

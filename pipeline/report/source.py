@@ -9,8 +9,8 @@ from headroom.errors import UsageError
 from headroom.heads.cell import Cell, FoldScores, GridSettings, format_of
 from headroom.heads.results import Results
 from headroom.heads.samples import Problem
-from headroom.heads.scores.comparing import ROPE
 from headroom.heads.scores.metrics import METRICS
+from headroom.heads.scores.paired import ROPE
 from headroom.heads.scores.scored import Scored, scored_cells
 from headroom.heads.scores.seeds import further_seeds
 from headroom.pipeline.cache import Cached, EmbeddingFile, read_cache

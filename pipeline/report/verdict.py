@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from headroom.errors import HeadError
-from headroom.heads.scores.comparing import PairedResult, contrast, corrected
+from headroom.heads.scores.comparing import contrast, corrected
 from headroom.heads.scores.leaderboard import judge_choice
 from headroom.heads.scores.metrics import METRICS
+from headroom.heads.scores.paired import SIGNIFICANT, PairedResult
 from headroom.pipeline.report import words
 from headroom.pipeline.report.source import GRID, Source
-from headroom.pipeline.report.words import SIGNIFICANT, Row
+from headroom.pipeline.report.words import Row
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from headroom.heads.balancing import BALANCERS
 from headroom.heads.scores import lift
 from headroom.heads.scores.comparing import BASELINE
 from headroom.heads.scores.metrics import METRICS
+from headroom.heads.scores.paired import SIGNIFICANT
 
 Row = dict[str, Any]
 
 QUESTION = "smote"
-SIGNIFICANT = 0.05
 NAMES = ("protocol", "model", "head", "balance", "folds", "repeats", "seed", "reduce", "tune", "criterion")
 OUTCOMES = RAISED, LOWERED, SAME, UNCLEAR = ("raised", "lowered", "practically unchanged", "no change shown")
 

@@ -10,8 +10,9 @@ from headroom.errors import HeadError
 from headroom.heads.balancing import BALANCERS
 from headroom.heads.cell import FoldScores
 from headroom.heads.scores import comparing
-from headroom.heads.scores.comparing import contrast, holm, paired_t
+from headroom.heads.scores.comparing import contrast
 from headroom.heads.scores.metrics import METRICS
+from headroom.heads.scores.paired import holm, paired_t
 from headroom.pipeline.report.words import sentence
 from tests.heads.cells import make_cell, make_problem, scored_of
 

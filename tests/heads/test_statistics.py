@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import nct, t, ttest_1samp
 
-from headroom.heads.scores.comparing import PairedResult, corrected, detectable, holm, paired_t
+from headroom.heads.scores.comparing import corrected
+from headroom.heads.scores.paired import PairedResult, detectable, holm, paired_t
 
 DIFFERENCES = np.array([0.021, 0.034, -0.006, 0.018, 0.027, 0.011, 0.042, 0.003, 0.015, 0.029])
 

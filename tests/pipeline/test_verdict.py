@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import headroom
-from headroom.heads.scores.comparing import contrast, holm
+from headroom.heads.scores.comparing import contrast
 from headroom.heads.scores.metrics import METRICS
+from headroom.heads.scores.paired import holm
 from headroom.pipeline.report import words
 from headroom.pipeline.report.chapter import Chapter, Report
 from headroom.pipeline.report.forms import FORMS
